@@ -1,0 +1,42 @@
+// The one table of layers: folder -> folders it may import (besides itself). Read by the check and by
+// docs/architecture.md. A new folder needs a line here, with its reason in the commit.
+export const storeys = {
+  base: ['model', 'runtime', 'config', 'proto', 'crypto', 'pki', 'wire', 'store'],
+  core: ['access', 'audit', 'engine', 'identity', 'limits'],
+  planes: ['gateway'],
+};
+
+export const layers = {
+  'base/model': [],
+  'base/runtime': ['base/model'],
+  'base/config': ['base/model', 'base/runtime'],
+  'base/proto': ['base/model'],
+  'base/crypto': ['base/model', 'base/runtime'],
+  'base/pki': ['base/model', 'base/runtime'],
+  'base/wire': ['base/model', 'base/runtime', 'base/pki'],
+  'base/store': ['base/model', 'base/runtime', 'base/crypto'],
+  'core/access': ['base/model', 'base/proto'],
+  'core/audit': ['base/model', 'base/runtime', 'base/crypto'],
+  'core/engine': ['base/model', 'base/runtime', 'base/wire', 'base/pki', 'base/proto', 'base/crypto'],
+  'core/identity': ['base/model', 'base/runtime', 'base/crypto', 'base/pki', 'base/store'],
+  'core/limits': ['base/model', 'base/runtime'],
+  'planes/gateway': ['base/*', 'core/*'],
+  app: ['base/*', 'core/*', 'planes/*'],
+  cli: ['app', 'base/config', 'base/pki', 'base/model', 'base/runtime', 'core/audit'],
+  testing: ['app', 'base/*', 'core/*', 'planes/*'],
+};
+
+/** Node and npm modules that only some folders may use, with the reason. */
+export const restricted = [
+  {
+    modules: ['node:tls', 'node:http2', 'node:net', 'node:http', 'node:https'],
+    only: ['base/wire', 'core/engine', 'planes/gateway'],
+    why: 'sockets live where their limits are set',
+  },
+  { modules: ['node:sqlite', 'pg', 'kysely'], only: ['base/store'], why: 'SQL stays behind the directory' },
+  {
+    modules: ['@peculiar/x509', 'reflect-metadata'],
+    only: ['base/pki'],
+    why: 'one place reads and makes certificates',
+  },
+];

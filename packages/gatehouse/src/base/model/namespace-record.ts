@@ -1,0 +1,35 @@
+import type { CertificateFilter } from './certificate-filter.ts';
+
+/** A namespace as the directory keeps it and the data plane reads it. Frozen; a change makes a new one. */
+export interface NamespaceRecord {
+  /** Public id `<namespace>.<account>`. */
+  readonly id: string;
+  /** This incarnation: a namespace deleted and made again under the same name has another one (T-054). */
+  readonly uuid: string;
+  readonly account: string;
+  readonly region: string;
+  readonly state: 'active' | 'suspended' | 'deleted';
+  readonly retentionDays: number;
+  /** The engine's own id of the namespace, once it has been registered there. */
+  readonly engineId: string | null;
+  /** PEM of the CA certificates that client certificates must chain to. Empty: nobody gets in. */
+  readonly caBundlePem: string;
+  readonly certificateFilters: readonly CertificateFilter[];
+  /** TLS 1.2 is accepted from this namespace's clients; 1.3 always is. */
+  readonly allowTls12: boolean;
+  /** Nexus endpoints that this namespace's workflows may call, where Nexus is on. */
+  readonly nexusEndpoints: readonly string[];
+  /** `strict`: the audit record is on disk before the caller gets its answer. */
+  readonly auditMode: 'relaxed' | 'strict';
+  /** The directory's change counter when this row last changed. */
+  readonly revision: number;
+}
+
+/** The whole directory at one moment, as the data plane reads it. */
+export interface DirectorySnapshot {
+  /** The directory's change counter: it only grows. */
+  readonly revision: number;
+  /** When the database last confirmed that this snapshot is current (Unix ms). */
+  readonly confirmedAtMs: number;
+  readonly namespaces: ReadonlyMap<string, NamespaceRecord>;
+}
