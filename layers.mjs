@@ -2,7 +2,7 @@
 // docs/architecture.md. A new folder needs a line here, with its reason in the commit.
 export const storeys = {
   base: ['model', 'runtime', 'config', 'proto', 'crypto', 'pki', 'wire', 'store'],
-  core: ['access', 'audit', 'engine', 'identity', 'limits'],
+  core: ['access', 'audit', 'engine', 'identity', 'limits', 'tokens'],
   planes: ['gateway'],
 };
 
@@ -19,6 +19,8 @@ export const layers = {
   'core/audit': ['base/model', 'base/runtime', 'base/crypto'],
   'core/engine': ['base/model', 'base/runtime', 'base/wire', 'base/pki', 'base/proto', 'base/crypto'],
   'core/identity': ['base/model', 'base/runtime', 'base/crypto', 'base/pki', 'base/store'],
+  // Tokens of the engine that leave the platform, bound to their namespace.
+  'core/tokens': ['base/model', 'base/runtime', 'base/crypto'],
   'core/limits': ['base/model', 'base/runtime'],
   'planes/gateway': ['base/*', 'core/*'],
   app: ['base/*', 'core/*', 'planes/*'],

@@ -111,6 +111,14 @@ export const refusals = {
     severity: 'medium',
   },
 
+  tls_version_refused: {
+    grpc: 'UNAVAILABLE',
+    http: 400,
+    text: 'TLS 1.3 is required',
+    cure: 'Use TLS 1.3, or let the namespace allow TLS 1.2.',
+    severity: 'low',
+  },
+
   // identify
   certificate_missing: {
     grpc: 'UNAUTHENTICATED',

@@ -1,0 +1,256 @@
+/**
+ * What a field is to the gateway. The wire tables carry one role per field; everything without a role is
+ * checked for form and relayed as it is.
+ */
+export const Role = {
+  none: 0,
+  /** Names a namespace: must be the connection's own. */
+  namespace: 1,
+  /** The engine's id of a namespace: must be that of the connection's own. */
+  namespaceId: 2,
+  /** A task token: leaves bound to its namespace and to its kind of task, is checked on return. */
+  workflowTaskToken: 3,
+  /** A page token: bound to namespace, method and question. */
+  pageToken: 4,
+  longPollToken: 5,
+  workflowId: 6,
+  workflowType: 7,
+  taskQueue: 8,
+  identity: 9,
+  /** The name of a search attribute (the key of a map entry). */
+  searchAttribute: 10,
+  /** A completion callback: a URL that the engine would call, with a token of a namespace beside it. */
+  callback: 11,
+  /** A Nexus endpoint: names a target outside the namespace. */
+  nexusEndpoint: 12,
+  /** Never open to tenants. */
+  forbidden: 13,
+  /** Known to clients, not to this engine: cut out, since the engine would ignore it. */
+  newer: 14,
+  /** Blanked in replies: names of the platform's own hosts. */
+  masked: 15,
+  /** A sub-message whose field 1 is a workflow id, a workflow type, a task queue: checked in poll replies. */
+  executionMessage: 16,
+  workflowTypeMessage: 17,
+  taskQueueMessage: 18,
+  /** Names a namespace but is never acted upon: text copied from an earlier event. */
+  inertNamespace: 19,
+  activityTaskToken: 20,
+  nexusTaskToken: 21,
+  /** A visibility query, or another text that says what a list is about. */
+  query: 22,
+} as const;
+
+export type RoleName = keyof typeof Role;
+
+/** A rule of the overlay: which fields have which role, with the reason. Later rules win. */
+export interface FieldRule {
+  readonly direction: 'request' | 'response' | 'both';
+  /** Message type without `temporal.api.`, or `*`. */
+  readonly message: string;
+  readonly field: string;
+  readonly role: RoleName;
+  readonly why: string;
+}
+
+const rule = (
+  direction: FieldRule['direction'],
+  message: string,
+  field: string,
+  role: RoleName,
+  why: string,
+): FieldRule => ({ direction, message, field, role, why });
+
+/** The hand-written overlay over the schema (data-plane.md sections 2 and 4). */
+export const fieldRules: readonly FieldRule[] = [
+  rule('both', '*', 'namespace', 'namespace', 'one namespace is decided per call; every mention must be it'),
+  rule('both', '*', 'namespace_id', 'namespaceId', 'an id is another way to name a namespace'),
+  rule(
+    'both',
+    '*',
+    'parent_namespace_id',
+    'namespaceId',
+    'the parent of a workflow lives in the same namespace',
+  ),
+  rule('both', '*', 'parent_workflow_namespace', 'namespace', 'as above, by name'),
+  rule('both', '*', 'parent_workflow_namespace_id', 'namespaceId', 'as above'),
+  rule(
+    'both',
+    '*',
+    'workflow_namespace',
+    'namespace',
+    'an activity task belongs to the namespace that polled it',
+  ),
+  rule(
+    'response',
+    'namespace.v1.NamespaceInfo',
+    'name',
+    'namespace',
+    'a namespace by its name, without the word in the field',
+  ),
+  rule('response', 'namespace.v1.NamespaceInfo', 'id', 'namespaceId', 'a namespace by its id'),
+  rule(
+    'request',
+    'workflowservice.v1.DescribeNamespaceRequest',
+    'id',
+    'namespaceId',
+    'names a namespace by id instead of by name (T-021)',
+  ),
+  rule(
+    'both',
+    'failure.v1.ChildWorkflowExecutionFailureInfo',
+    'namespace',
+    'inertNamespace',
+    'text of an old failure, stored and shown, never followed',
+  ),
+
+  rule(
+    'both',
+    '*',
+    'task_token',
+    'activityTaskToken',
+    'unsigned by the engine, which acts on the namespace inside it (CVE-2023-3485)',
+  ),
+  ...[
+    'PollWorkflowTaskQueueResponse',
+    'RespondWorkflowTaskCompletedRequest',
+    'RespondWorkflowTaskFailedRequest',
+    'RespondQueryTaskCompletedRequest',
+  ].map((message) =>
+    rule(
+      'both',
+      `workflowservice.v1.${message}`,
+      'task_token',
+      'workflowTaskToken',
+      'a workflow or query task, from the same poll',
+    ),
+  ),
+  ...['PollNexusTaskQueueResponse', 'RespondNexusTaskCompletedRequest', 'RespondNexusTaskFailedRequest'].map(
+    (message) =>
+      rule('both', `workflowservice.v1.${message}`, 'task_token', 'nexusTaskToken', 'a Nexus task'),
+  ),
+  rule('both', '*', 'next_page_token', 'pageToken', 'unsigned by the engine, which compares it with little'),
+  rule('both', '*', 'long_poll_token', 'longPollToken', 'a reference into another component of the engine'),
+
+  rule('request', '*', 'workflow_id', 'workflowId', "ids of the engine's own workflows are reserved (T-101)"),
+  rule('request', 'common.v1.Link.WorkflowEvent', 'workflow_id', 'none', 'a link is shown, never followed'),
+  rule(
+    'request',
+    'common.v1.WorkflowType',
+    'name',
+    'workflowType',
+    "types of the engine's own workflows are reserved",
+  ),
+  rule(
+    'request',
+    'taskqueue.v1.TaskQueue',
+    'name',
+    'taskQueue',
+    "queues of the engine's own workers are reserved, also for polls",
+  ),
+  rule('request', 'taskqueue.v1.TaskQueue', 'normal_name', 'taskQueue', 'the queue behind a sticky one'),
+  rule('request', '*', 'task_queue', 'taskQueue', 'as above, as plain text or as a message'),
+  rule('request', '*', 'task_queues', 'taskQueue', 'as above'),
+  rule('request', '*', 'sticky_task_queue', 'taskQueue', 'as above'),
+  rule('request', '*', 'worker_control_task_queue', 'taskQueue', 'holds a namespace inside its name'),
+  rule('request', '*', 'identity', 'identity', "the engine's own identity is reserved"),
+  rule('request', '*', 'worker_identity', 'identity', 'as above'),
+  rule(
+    'request',
+    'common.v1.SearchAttributes',
+    'indexed_fields',
+    'searchAttribute',
+    'some attributes belong to the engine',
+  ),
+
+  rule('request', '*', 'query', 'query', 'says what a page token belongs to'),
+  rule('request', '*', 'visibility_query', 'query', 'as above'),
+
+  rule(
+    'request',
+    '*',
+    'completion_callbacks',
+    'callback',
+    'temporal://system passes every allow-list of the engine (data-plane.md 2.3)',
+  ),
+  rule(
+    'request',
+    'command.v1.ScheduleNexusOperationCommandAttributes',
+    'endpoint',
+    'nexusEndpoint',
+    'any namespace may call any endpoint, as far as the engine cares',
+  ),
+  rule(
+    'request',
+    'workflowservice.v1.CreateWorkerDeploymentVersionRequest',
+    'compute_config',
+    'forbidden',
+    "makes the engine contact a provider of the caller's choice",
+  ),
+
+  rule(
+    'response',
+    'taskqueue.v1.TaskQueuePartitionMetadata',
+    'owner_host_name',
+    'masked',
+    'host names of the platform',
+  ),
+  rule(
+    'response',
+    'workflowservice.v1.PollWorkflowTaskQueueResponse',
+    'workflow_execution',
+    'executionMessage',
+    "a task of the engine's own is never handed over (T-101)",
+  ),
+  rule(
+    'response',
+    'workflowservice.v1.PollWorkflowTaskQueueResponse',
+    'workflow_type',
+    'workflowTypeMessage',
+    'as above',
+  ),
+  rule(
+    'response',
+    'workflowservice.v1.PollWorkflowTaskQueueResponse',
+    'workflow_execution_task_queue',
+    'taskQueueMessage',
+    'as above',
+  ),
+  rule(
+    'response',
+    'workflowservice.v1.PollActivityTaskQueueResponse',
+    'workflow_execution',
+    'executionMessage',
+    'as above',
+  ),
+  rule(
+    'response',
+    'workflowservice.v1.PollActivityTaskQueueResponse',
+    'workflow_type',
+    'workflowTypeMessage',
+    'as above',
+  ),
+  rule(
+    'response',
+    'history.v1.WorkflowTaskScheduledEventAttributes',
+    'task_queue',
+    'taskQueueMessage',
+    'sticky queues of the engine are hidden in histories (T-101)',
+  ),
+];
+
+/**
+ * Field names that must have a role somewhere or be listed here as harmless: the completeness test walks
+ * the schema with these patterns, so a new API version cannot slip a namespace, token or URL past us.
+ */
+export const riskyName: RegExp =
+  /namespace|(^|_)token$|url|uri|callback|endpoint|task_queue|^workflow_id$|identity$|compute/;
+
+/** Fields that look risky and are not, each with its reason. */
+export const harmless: ReadonlyMap<string, string> = new Map([
+  ['*.conflict_token', 'an event counter, compared by the engine within the namespace'],
+  ['*.security_token', 'RegisterNamespace and UpdateNamespace are not open to tenants'],
+  ['*.operation_token', 'opaque text of a Nexus handler, a string of the tenant'],
+  ['*.history_archival_uri', 'only in methods that are not open to tenants; archival is off'],
+  ['*.visibility_archival_uri', 'as above'],
+]);

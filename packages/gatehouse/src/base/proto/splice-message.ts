@@ -1,0 +1,121 @@
+import type { MessageScanner } from './scan-message.ts';
+
+/** Bytes before a gRPC message: a flag and a length (gRPC over HTTP/2, Length-Prefixed-Message). */
+export const GRPC_PREFIX_BYTES = 5;
+
+/** Replaces `[start, end)` of the scanned bytes, inside `frame`. Given in the order of the bytes. */
+export interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly frame: number;
+  readonly replacement: Uint8Array;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Size of a length as a varint. */
+export function varintBytes(value: number): number {
+  let size = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size += 1;
+  return size;
+}
+
+/** Writes a varint and returns the position after it. */
+export function writeVarint(target: Uint8Array, position: number, value: number): number {
+  let pos = position;
+  let rest = value;
+  while (rest >= 0x80) {
+    target[pos++] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  target[pos++] = rest;
+  return pos;
+}
+
+function varint(value: number): Uint8Array {
+  const bytes = new Uint8Array(varintBytes(value));
+  writeVarint(bytes, 0, value);
+  return bytes;
+}
+
+/** Cuts a mention out whole, with its tag. */
+export function cutMention(scanner: MessageScanner, mention: number): Edit {
+  return {
+    start: scanner.tagStart(mention),
+    end: scanner.contentEnd(mention),
+    frame: scanner.frameOf(mention),
+    replacement: NOTHING,
+  };
+}
+
+/** Gives a length-delimited mention another value. */
+export function replaceMention(scanner: MessageScanner, mention: number, value: Uint8Array): Edit {
+  const prefix = varintBytes(value.length);
+  const replacement = new Uint8Array(prefix + value.length);
+  writeVarint(replacement, 0, value.length);
+  replacement.set(value, prefix);
+  return {
+    start: scanner.lengthStart(mention),
+    end: scanner.contentEnd(mention),
+    frame: scanner.frameOf(mention),
+    replacement,
+  };
+}
+
+/** Puts a length-delimited field with this one-byte tag at the start of the message. */
+export function insertField(scanner: MessageScanner, tag: number, value: Uint8Array): Edit {
+  const prefix = varintBytes(value.length);
+  const replacement = new Uint8Array(1 + prefix + value.length);
+  replacement[0] = tag;
+  writeVarint(replacement, 1, value.length);
+  replacement.set(value, 1 + prefix);
+  const start = scanner.frameContentStart(0);
+  return { start, end: start, frame: 0, replacement };
+}
+
+/** The edits that the lengths of all enclosing messages need, after `edits`. */
+function lengthEdits(scanner: MessageScanner, edits: readonly Edit[]): Edit[] {
+  const deltas = new Int32Array(scanner.frameCount);
+  for (const edit of edits) {
+    deltas[edit.frame] = (deltas[edit.frame] ?? 0) + edit.replacement.length - (edit.end - edit.start);
+  }
+  const lengths: Edit[] = [];
+  // A frame's parent has a smaller number, so going downwards settles children first.
+  for (let frame = scanner.frameCount - 1; frame > 0; frame -= 1) {
+    const delta = deltas[frame] ?? 0;
+    if (delta === 0) continue;
+    const start = scanner.frameLengthStart(frame);
+    const contentStart = scanner.frameContentStart(frame);
+    const replacement = varint(scanner.frameEnd(frame) - contentStart + delta);
+    const parent = scanner.frameParent(frame);
+    deltas[parent] = (deltas[parent] ?? 0) + delta + replacement.length - (contentStart - start);
+    lengths.push({ start, end: contentStart, frame: parent, replacement });
+  }
+  return lengths;
+}
+
+/**
+ * Writes the scanned message with its edits as one uncompressed gRPC frame. All other bytes are copied as
+ * they are, so what we do not know about a field is never lost.
+ */
+export function spliceFrame(scanner: MessageScanner, edits: readonly Edit[]): Buffer {
+  const all = [...edits, ...lengthEdits(scanner, edits)].sort((a, b) => a.start - b.start || a.end - b.end);
+  const from = scanner.frameContentStart(0);
+  const to = scanner.frameEnd(0);
+  let size = to - from;
+  for (const edit of all) size += edit.replacement.length - (edit.end - edit.start);
+  const frame = Buffer.allocUnsafe(GRPC_PREFIX_BYTES + size);
+  frame[0] = 0;
+  frame.writeUInt32BE(size, 1);
+  let read = from;
+  let write = GRPC_PREFIX_BYTES;
+  for (const edit of all) {
+    frame.set(scanner.bytes.subarray(read, edit.start), write);
+    write += edit.start - read;
+    frame.set(edit.replacement, write);
+    write += edit.replacement.length;
+    read = edit.end;
+  }
+  frame.set(scanner.bytes.subarray(read, to), write);
+  return frame;
+}

@@ -1,0 +1,55 @@
+/** Something with a deadline, told when it has passed. */
+export interface Deadlined {
+  expire(): void;
+}
+
+const TICK_MS = 250;
+
+/**
+ * Deadlines on one coarse timer instead of a timer per call: ten thousand parked polls cost one tick. A
+ * deadline fires up to one tick late, and the engine's own timeout fires before that.
+ */
+export class Deadlines {
+  readonly #buckets = new Map<number, Set<Deadlined>>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #now: () => number;
+  #tick: number;
+
+  /** @param now monotonic milliseconds. */
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#tick = Math.floor(now() / TICK_MS);
+    this.#timer = setInterval(() => this.#run(), TICK_MS);
+    this.#timer.unref();
+  }
+
+  /** @returns the bucket, which `cancel` takes. */
+  add(call: Deadlined, afterMs: number): number {
+    const bucket = Math.floor((this.#now() + afterMs) / TICK_MS) + 1;
+    const calls = this.#buckets.get(bucket);
+    if (calls === undefined) this.#buckets.set(bucket, new Set([call]));
+    else calls.add(call);
+    return bucket;
+  }
+
+  cancel(call: Deadlined, bucket: number): void {
+    const calls = this.#buckets.get(bucket);
+    if (calls === undefined) return;
+    calls.delete(call);
+    if (calls.size === 0) this.#buckets.delete(bucket);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #run(): void {
+    const current = Math.floor(this.#now() / TICK_MS);
+    for (; this.#tick < current; this.#tick += 1) {
+      const calls = this.#buckets.get(this.#tick);
+      if (calls === undefined) continue;
+      this.#buckets.delete(this.#tick);
+      for (const call of calls) call.expire();
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import type { TLSSocket } from 'node:tls';
+import type { AuditWriter } from '#core/audit/audit-writer';
+import { EnginePool, type EngineTarget } from '#core/engine/engine-pool';
+import type { TokenKeyring } from '#base/crypto/token-keyring';
+import { namespaceOfHost } from '#base/model/namespace-id';
+import type { DirectorySnapshot } from '#base/model/namespace-record';
+import type { Clock } from '#base/runtime/clock';
+import { uuidV7 } from '#base/runtime/ids';
+import type { Log } from '#base/runtime/log';
+import { startHttp2Session } from '#base/wire/http2-session';
+import {
+  openTlsListener,
+  peerOf,
+  presentedCertificates,
+  type ServerIdentity,
+  type TlsListener,
+} from '#base/wire/tls-listener';
+import { Connections } from './connections.ts';
+import { Deadlines } from './deadlines.ts';
+import { type ConnectionLoad, type GrpcDoorDeps, serveGrpcStream } from './grpc-door.ts';
+import { streamServices } from './stream-services.ts';
+import type { Connection } from './identified-call.ts';
+import { Identifier } from './identify.ts';
+import { Recorder } from './record.ts';
+
+export interface GatewayOptions {
+  readonly grpc: { readonly host: string; readonly port: number };
+  readonly domain: string;
+  readonly region: string;
+  readonly identity: ServerIdentity;
+  /** PEM of a CA that signs no client: trusted where a name is unknown. */
+  readonly decoyCaPem: string;
+  readonly allowTls12: boolean;
+  readonly nexusEnabled: boolean;
+  readonly directory: {
+    snapshot(): DirectorySnapshot;
+    tokenKeys(): TokenKeyring;
+    onChange(listener: (snapshot: DirectorySnapshot, changedIds: readonly string[]) => void): () => void;
+  };
+  readonly engine: {
+    target(): EngineTarget;
+    mintToken(namespaceId: string, role: 'read' | 'write'): string;
+    healthy(): boolean;
+  };
+  readonly audit: AuditWriter;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Gateway {
+  readonly grpc: { readonly host: string; readonly port: number };
+  setIdentity(identity: ServerIdentity): void;
+  /** The engine's certificates have changed: connect anew. */
+  refreshEngine(): void;
+  openConnections(): number;
+  /** GOAWAY, running calls finish, then everything is closed (F-14). */
+  drain(withinMs: number): Promise<void>;
+}
+
+/** Stands for "no such namespace" among the objects that contexts are kept by. */
+const nobody = {};
+
+/** Opens the doors of the data plane. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { directory, clock, domain, log } = options;
+  const identifier = new Identifier({ domain, region: options.region, now: () => clock.now() });
+  const recorder = new Recorder(options.audit, clock);
+  const pool = new EnginePool({ target: options.engine.target, log });
+  const deadlines = new Deadlines(() => clock.monotonicMs());
+  const connections = new Connections(identifier, () => directory.snapshot(), clock);
+  const deps: GrpcDoorDeps = {
+    snapshot: () => directory.snapshot(),
+    identifier,
+    access: { nexusEnabled: options.nexusEnabled },
+    transform: { tokenKeys: () => directory.tokenKeys(), nexusEnabled: options.nexusEnabled },
+    relay: {
+      pool,
+      deadlines,
+      mintToken: options.engine.mintToken,
+      engineAuthority: options.engine.target().serverName,
+    },
+    recorder,
+    log,
+    streamServices: streamServices({ healthy: options.engine.healthy, nexusEnabled: options.nexusEnabled }),
+  };
+
+  const onSocket = (socket: TLSSocket, serverName: string): void => {
+    const namespaceId = namespaceOfHost(serverName, domain);
+    const connection = connectionOf(socket, namespaceId ?? '', clock.monotonicMs(), (candidate) =>
+      identifier.admits(candidate, directory.snapshot()),
+    );
+    if (connection.refused !== undefined) {
+      const { code, detail } = connection.refused;
+      recorder.connection({
+        connectionId: connection.connection.id,
+        peer: connection.connection.peer,
+        namespaceId: namespaceId ?? '',
+        reason: code,
+        detail: detail ?? '',
+      });
+      socket.destroy();
+      return;
+    }
+    acceptGrpc(socket, connection.connection, deps, connections);
+  };
+
+  const listener: TlsListener = await openTlsListener({
+    ...options.grpc,
+    identity: options.identity,
+    alpn: ['h2'],
+    minVersion: options.allowTls12 ? 'TLSv1.2' : 'TLSv1.3',
+    decoyCaPem: options.decoyCaPem,
+    trustOf: (serverName) => {
+      const id = namespaceOfHost(serverName, domain);
+      if (id === undefined) return undefined;
+      const record = directory.snapshot().namespaces.get(id);
+      // A name that does not exist goes through the same handshake, so that nobody can tell it apart.
+      if (record === undefined || record.caBundlePem === '') return { caPem: options.decoyCaPem, of: nobody };
+      return { caPem: record.caBundlePem, of: record };
+    },
+    onSocket,
+    onRefused: (reason, peer, serverName) => {
+      recorder.connection({
+        connectionId: uuidV7(clock.now()),
+        peer,
+        namespaceId: namespaceOfHost(serverName, domain) ?? '',
+        reason,
+        detail: '',
+      });
+    },
+  });
+  const stopWatching = directory.onChange((_, changedIds) => connections.sweep(new Set(changedIds)));
+
+  return {
+    grpc: listener.address,
+    setIdentity: (identity) => listener.setIdentity(identity),
+    refreshEngine: () => pool.refresh(),
+    openConnections: () => connections.size,
+    async drain(withinMs) {
+      stopWatching();
+      listener.stopAccepting();
+      await connections.drain(withinMs);
+      deadlines.close();
+      await pool.close();
+    },
+  };
+}
+
+function connectionOf(
+  socket: TLSSocket,
+  namespaceId: string,
+  openedAtMs: number,
+  admits: (connection: Connection) => ReturnType<Identifier['admits']>,
+): { connection: Connection; refused: ReturnType<Identifier['admits']> } {
+  const facts = {
+    id: uuidV7(),
+    peer: peerOf(socket),
+    namespaceId,
+    certificates: presentedCertificates(socket),
+    tls12: socket.getProtocol() === 'TLSv1.2',
+    openedAtMs,
+  };
+  const refusal = admits({ ...facts, admitted: true });
+  // A filter that does not match lets the handshake stand and refuses each call, as Temporal Cloud does.
+  const filtered = refusal?.code === 'certificate_filter_mismatch';
+  return {
+    connection: { ...facts, admitted: refusal === undefined },
+    refused: filtered ? undefined : refusal,
+  };
+}
+
+function acceptGrpc(socket: TLSSocket, connection: Connection, deps: GrpcDoorDeps, connections: Connections): void {
+  const session = startHttp2Session(socket);
+  const load: ConnectionLoad = { bytes: 0 };
+  session.on('error', () => undefined);
+  session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
+    serveGrpcStream(deps, connection, load, stream, headers, rawHeaders);
+  });
+  connections.add(connection, session);
+}

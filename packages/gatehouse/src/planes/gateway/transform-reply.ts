@@ -1,0 +1,145 @@
+import { refuse } from '#base/model/refusals';
+import { Role } from '#base/proto/field-roles';
+import { MessageScanner } from '#base/proto/scan-message';
+import { cutMention, type Edit, replaceMention, spliceFrame } from '#base/proto/splice-message';
+import { responseTables } from '#base/proto/wire-tables';
+import { PREFIX_BYTES, toFrame } from '#base/wire/grpc-message';
+import {
+  isReservedTaskQueue,
+  isReservedWorkflowId,
+  isReservedWorkflowType,
+} from '#core/access/reserved-names';
+import { bindToken, type TokenKind } from '#core/tokens/token-binding';
+import type { PermittedCall } from './identified-call.ts';
+import { historyQuestion } from './page-question.ts';
+import type { OutgoingRequest, TransformSettings } from './transform-request.ts';
+
+const scanner = new MessageScanner(responseTables, { reply: true });
+const EMPTY = new Uint8Array(0);
+const HIDDEN_QUEUE = Buffer.from('temporal-sys-hidden');
+const POLL = /\/Poll(?:Workflow|Activity)TaskQueue$/;
+
+/** A reply that may be handed over, or an empty one with the reason why. */
+export interface IncomingReply {
+  readonly frame: Buffer;
+  /** A task of the engine's own was held back (T-101). */
+  readonly withheldTask: boolean;
+}
+
+/**
+ * Checks and binds what the engine answers: every namespace in it must be the caller's, every token leaves
+ * bound to it, no task of the engine's own workers is handed over.
+ * @throws Refusal `reply_withheld` where the reply is not this namespace's (T-048).
+ */
+export function transformReply(
+  call: PermittedCall,
+  request: OutgoingRequest,
+  frame: Buffer,
+  settings: TransformSettings,
+): IncomingReply {
+  const table = call.method.response;
+  if (!table.interesting || frame.length === PREFIX_BYTES) return { frame, withheldTask: false };
+  if (!scanner.scan(table, frame, PREFIX_BYTES, frame.length)) {
+    throw refuse('reply_withheld', { detail: `reply not understood at ${scanner.faultAt}` });
+  }
+  const edits: Edit[] = [];
+  for (let mention = 0; mention < scanner.mentionCount; mention += 1) {
+    const edit = visit(call, request, mention, settings);
+    if (edit === 'withhold-task') return { frame: toFrame(EMPTY), withheldTask: true };
+    if (edit !== undefined) edits.push(edit);
+  }
+  return { frame: edits.length === 0 ? frame : spliceFrame(scanner, edits), withheldTask: false };
+}
+
+function visit(
+  call: PermittedCall,
+  request: OutgoingRequest,
+  mention: number,
+  settings: TransformSettings,
+): Edit | 'withhold-task' | undefined {
+  switch (scanner.role(mention)) {
+    case Role.namespace:
+      return checkMention(mention, call.namespace.id);
+    case Role.namespaceId:
+      return checkMention(mention, call.namespace.engineId ?? '');
+    case Role.workflowTaskToken:
+      return bind(call, mention, 'workflow-task', '', settings);
+    case Role.activityTaskToken:
+      return bind(call, mention, 'activity-task', '', settings);
+    case Role.nexusTaskToken:
+      return bind(call, mention, 'nexus-task', '', settings);
+    case Role.pageToken:
+      return bind(call, mention, 'page', replyQuestion(request), settings);
+    case Role.longPollToken:
+      return bind(call, mention, 'long-poll', '', settings);
+    case Role.newer:
+      return cutMention(scanner, mention);
+    case Role.masked:
+      return replaceMention(scanner, mention, EMPTY);
+    case Role.executionMessage:
+      return isReservedWorkflowId(firstText(mention)) ? 'withhold-task' : undefined;
+    case Role.workflowTypeMessage:
+      return isReservedWorkflowType(firstText(mention)) ? 'withhold-task' : undefined;
+    case Role.taskQueueMessage:
+      return taskQueue(call, request, mention);
+    default:
+      return undefined;
+  }
+}
+
+function checkMention(mention: number, expected: string): undefined {
+  const text = scanner.text(mention);
+  if (text !== '' && text !== expected)
+    throw refuse('reply_withheld', { detail: 'the reply names another namespace' });
+  return undefined;
+}
+
+function bind(
+  call: PermittedCall,
+  mention: number,
+  kind: TokenKind,
+  question: string,
+  settings: TransformSettings,
+): Edit | undefined {
+  const token = scanner.content(mention);
+  // Empty poll replies and last pages have empty tokens, which mean "none".
+  if (token.length === 0) return undefined;
+  const scope = { namespaceUuid: call.namespace.uuid, kind, question };
+  return replaceMention(scanner, mention, bindToken(settings.tokenKeys(), scope, token));
+}
+
+/** A workflow task's page token goes on with GetWorkflowExecutionHistory of the task's workflow. */
+function replyQuestion(request: OutgoingRequest): string {
+  for (let mention = 0; mention < scanner.mentionCount; mention += 1) {
+    if (scanner.role(mention) === Role.executionMessage) return historyQuestion(firstText(mention));
+  }
+  return request.question;
+}
+
+/** A queue of the engine's own worker: in a poll reply its task is held back, in a history its name is hidden. */
+function taskQueue(
+  call: PermittedCall,
+  request: OutgoingRequest,
+  mention: number,
+): Edit | 'withhold-task' | undefined {
+  const inPoll = POLL.test(call.method.path);
+  if (inPoll && isReservedTaskQueue(firstText(mention), call.namespace.id)) return 'withhold-task';
+  if (!request.aboutReserved) return undefined;
+  const name = HIDDEN_QUEUE;
+  const hidden = Buffer.concat([Buffer.from([0x0a, name.length]), name]);
+  return replaceMention(scanner, mention, hidden);
+}
+
+/** Field 1 of a small message that has been scanned already, as text. */
+function firstText(mention: number): string {
+  const content = scanner.content(mention);
+  if (content[0] !== 0x0a) return '';
+  let length = 0;
+  let pos = 1;
+  for (let shift = 0; ; shift += 7) {
+    const byte = content[pos++] ?? 0;
+    length |= (byte & 0x7f) << shift;
+    if (byte < 0x80) break;
+  }
+  return Buffer.from(content.buffer, content.byteOffset + pos, length).toString('utf8');
+}

@@ -1,0 +1,195 @@
+import type { TokenKeyring } from '#base/crypto/token-keyring';
+import { refuse } from '#base/model/refusals';
+import { Role } from '#base/proto/field-roles';
+import { Fault, faultNames, MessageScanner } from '#base/proto/scan-message';
+import { cutMention, type Edit, insertField, replaceMention, spliceFrame } from '#base/proto/splice-message';
+import { ROLE_SHIFT, requestTables } from '#base/proto/wire-tables';
+import { PREFIX_BYTES } from '#base/wire/grpc-message';
+import {
+  isReservedIdentity,
+  isReservedSearchAttribute,
+  isReservedTaskQueue,
+  isReservedWorkflowId,
+  isReservedWorkflowType,
+} from '#core/access/reserved-names';
+import { type TokenScope, unbindToken } from '#core/tokens/token-binding';
+import type { PermittedCall } from './identified-call.ts';
+import { pageQuestion } from './page-question.ts';
+
+/** A request as the engine may have it, with what the reply's transformation needs to know of it. */
+export interface OutgoingRequest {
+  readonly frame: Buffer;
+  /** What a page token of the reply belongs to. */
+  readonly question: string;
+  /** The request is about one of the engine's own workflows (reads only). */
+  readonly aboutReserved: boolean;
+}
+
+export interface TransformSettings {
+  readonly tokenKeys: () => TokenKeyring;
+  readonly nexusEnabled: boolean;
+}
+
+const scanner = new MessageScanner(requestTables, { reply: false });
+
+/** Reads that may name the engine's own workflows: they show a tenant his own schedules and batches. */
+const MAY_READ_RESERVED = /\/(?:DescribeWorkflowExecution|GetWorkflowExecutionHistory(?:Reverse)?)$/;
+
+/**
+ * Do all mentions agree? Checks every namespace, token and reserved name in the request, and gives the
+ * engine only bytes that were checked. Nothing is decoded: fields are found by the wire tables.
+ * @throws Refusal.
+ */
+export function transformRequest(
+  call: PermittedCall,
+  frame: Buffer,
+  settings: TransformSettings,
+): OutgoingRequest {
+  if (!scanner.scan(call.method.request, frame, PREFIX_BYTES, frame.length)) throw faultRefusal(scanner);
+  const work = new RequestWork(call, settings);
+  for (let mention = 0; mention < scanner.mentionCount; mention += 1) work.visit(mention);
+  return work.finish(frame);
+}
+
+function faultRefusal(faulty: MessageScanner): Error {
+  const publicDetail = `${faulty.faultAt}: ${faultNames[faulty.fault] ?? 'fault'}`;
+  const unknown = faulty.fault === Fault.unknownField || faulty.fault === Fault.unknownAnyType;
+  return refuse(unknown ? 'field_unknown' : 'message_malformed', { publicDetail });
+}
+
+class RequestWork {
+  readonly #call: PermittedCall;
+  readonly #settings: TransformSettings;
+  readonly #edits: Edit[] = [];
+  #namespaceNamed = false;
+  #aboutReserved = false;
+  #question: string | undefined;
+
+  constructor(call: PermittedCall, settings: TransformSettings) {
+    this.#call = call;
+    this.#settings = settings;
+  }
+
+  visit(mention: number): void {
+    switch (scanner.role(mention)) {
+      case Role.namespace:
+        return this.#namespace(mention);
+      case Role.namespaceId:
+        return this.#namespaceId(mention);
+      case Role.workflowTaskToken:
+        return this.#token(mention, 'workflow-task', '');
+      case Role.activityTaskToken:
+        return this.#token(mention, 'activity-task', '');
+      case Role.nexusTaskToken:
+        return this.#token(mention, 'nexus-task', '');
+      case Role.pageToken:
+        return this.#token(mention, 'page', this.#questionText());
+      case Role.longPollToken:
+        return this.#token(mention, 'long-poll', '');
+      case Role.newer:
+        this.#edits.push(cutMention(scanner, mention));
+        return undefined;
+      case Role.callback:
+        throw refuse('callback_refused');
+      case Role.forbidden:
+        throw refuse('field_refused');
+      case Role.nexusEndpoint:
+        return this.#nexusEndpoint(mention);
+      default:
+        return this.#reservedName(mention);
+    }
+  }
+
+  finish(frame: Buffer): OutgoingRequest {
+    const { namespace, method } = this.#call;
+    const tag = this.#namespaceNamed ? 0 : namespaceTag(method.request.codes);
+    if (tag !== 0) this.#edits.unshift(insertField(scanner, tag, Buffer.from(namespace.id)));
+    return {
+      frame: this.#edits.length === 0 ? frame : spliceFrame(scanner, this.#edits),
+      question: hasRole(method.response.codes, Role.pageToken) ? this.#questionText() : '',
+      aboutReserved: this.#aboutReserved,
+    };
+  }
+
+  #namespace(mention: number): void {
+    const text = scanner.text(mention);
+    if (text === this.#call.namespace.id) {
+      if (scanner.frameOf(mention) === 0) this.#namespaceNamed = true;
+      return;
+    }
+    // Proto3 has no "absent": an empty text is a namespace that was not given.
+    if (text === '') {
+      this.#edits.push(cutMention(scanner, mention));
+      return;
+    }
+    throw refuse('namespace_mismatch', { detail: 'in the message' });
+  }
+
+  /** An id is turned into the name that the engine's authorizer looks at. */
+  #namespaceId(mention: number): void {
+    if (scanner.text(mention) !== this.#call.namespace.engineId) {
+      throw refuse('namespace_mismatch', { detail: 'namespace id in the message' });
+    }
+    this.#edits.push(cutMention(scanner, mention));
+  }
+
+  #token(mention: number, kind: TokenScope['kind'], question: string): void {
+    const bound = scanner.content(mention);
+    if (bound.length === 0) return;
+    const scope: TokenScope = { namespaceUuid: this.#call.namespace.uuid, kind, question };
+    this.#edits.push(replaceMention(scanner, mention, unbindToken(this.#settings.tokenKeys(), scope, bound)));
+  }
+
+  #questionText(): string {
+    this.#question ??= pageQuestion(this.#call.method.path, scanner);
+    return this.#question;
+  }
+
+  #nexusEndpoint(mention: number): void {
+    if (!this.#settings.nexusEnabled) throw refuse('nexus_disabled');
+    const endpoint = scanner.text(mention);
+    if (!this.#call.namespace.nexusEndpoints.includes(endpoint)) {
+      throw refuse('method_denied', { detail: 'Nexus endpoint that the namespace may not call' });
+    }
+  }
+
+  #reservedName(mention: number): void {
+    if (scanner.contentStart(mention) === scanner.contentEnd(mention)) return;
+    const role = scanner.role(mention);
+    const text = scanner.text(mention);
+    if (role === Role.workflowId && isReservedWorkflowId(text)) {
+      if (!MAY_READ_RESERVED.test(this.#call.method.path))
+        throw refuse('reserved_name', { detail: 'workflow id' });
+      this.#aboutReserved = true;
+    } else if (role === Role.workflowType && isReservedWorkflowType(text)) {
+      throw refuse('reserved_name', { detail: 'workflow type' });
+    } else if (role === Role.taskQueue && isReservedTaskQueue(text, this.#call.namespace.id)) {
+      throw refuse('reserved_name', { detail: 'task queue' });
+    } else if (role === Role.identity && isReservedIdentity(text)) {
+      throw refuse('reserved_name', { detail: 'identity' });
+    } else if (role === Role.searchAttribute && isReservedSearchAttribute(text)) {
+      throw refuse('reserved_name', { detail: 'search attribute' });
+    }
+  }
+}
+
+function roleAt(codes: Int32Array, number: number): number {
+  return ((codes[number] ?? 0) >> ROLE_SHIFT) & 31;
+}
+
+function hasRole(codes: Int32Array, role: number): boolean {
+  return codes.some((_, number) => roleAt(codes, number) === role);
+}
+
+const namespaceTags = new WeakMap<Int32Array, number>();
+
+/** The tag of a request's own namespace field, or 0 where it has none. All have a number below 16. */
+function namespaceTag(codes: Int32Array): number {
+  let tag = namespaceTags.get(codes);
+  if (tag === undefined) {
+    const number = codes.findIndex((_, index) => roleAt(codes, index) === Role.namespace);
+    tag = number < 0 ? 0 : (number << 3) | 2;
+    namespaceTags.set(codes, tag);
+  }
+  return tag;
+}
