@@ -9,7 +9,8 @@ export const storeys = {
 export const layers = {
   'base/model': [],
   'base/runtime': ['base/model'],
-  'base/config': ['base/model', 'base/runtime'],
+  // Secrets of a configuration are `Secret` from the moment they are read.
+  'base/config': ['base/model', 'base/runtime', 'base/crypto'],
   'base/proto': ['base/model'],
   'base/crypto': ['base/model', 'base/runtime'],
   'base/pki': ['base/model', 'base/runtime'],
@@ -32,7 +33,7 @@ export const layers = {
 export const restricted = [
   {
     modules: ['node:tls', 'node:http2', 'node:net', 'node:http', 'node:https'],
-    only: ['base/wire', 'core/engine', 'planes/gateway'],
+    only: ['base/wire', 'core/engine', 'planes/gateway', 'app/choose-port.ts'],
     why: 'sockets live where their limits are set',
   },
   { modules: ['node:sqlite', 'pg', 'kysely'], only: ['base/store'], why: 'SQL stays behind the directory' },

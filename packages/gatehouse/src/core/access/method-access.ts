@@ -76,6 +76,12 @@ function buildTable(): ReadonlyMap<string, MethodAccess> {
 
 const table = buildTable();
 
+/** The gateway's own service for admitted callers: it shows what the caller can call, and changes nothing. */
+const reflectionPaths: ReadonlySet<string> = new Set([
+  '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+]);
+
 /** Services of the engine that exist and are never open: denied, not unknown (T-036). */
 const deniedServices = [
   OPERATOR_SERVICE,
@@ -88,6 +94,7 @@ const deniedServices = [
 export function accessOf(path: string): MethodAccess | undefined {
   const access = table.get(path);
   if (access !== undefined) return access;
+  if (reflectionPaths.has(path)) return 'gateway';
   return deniedServices.some((service) => path.startsWith(service)) ? 'never' : undefined;
 }
 

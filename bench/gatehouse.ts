@@ -1,0 +1,60 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { engineAdvisories } from '../packages/gatehouse/src/core/engine/engine-advisories.ts';
+import { DOMAIN, ENGINE_NAME, NAMESPACE } from './certificates.ts';
+import { findFreePort, startChild } from './child.ts';
+import { proxyTarget, type Subject, type SubjectGround } from './subject.ts';
+
+const MAIN_FILE = fileURLToPath(new URL('../packages/gatehouse/src/cli/main.ts', import.meta.url));
+
+/** Flags of production (`npm run up` has the same): the large young generation is part of what is measured. */
+const NODE_FLAGS = ['--max-semi-space-size=64', '--conditions=source'];
+
+export function hasGatehouse(): boolean {
+  return existsSync(MAIN_FILE);
+}
+
+/** `gatehouse serve` in one process, with the full pipeline and the relaxed record. */
+export async function startGatehouse(ground: SubjectGround): Promise<Subject> {
+  mkdirSync(ground.folder, { recursive: true, mode: 0o700 });
+  const port = await findFreePort();
+  const configFile = join(ground.folder, 'gatehouse.yaml');
+  // JSON is YAML, and needs no quoting rules of ours.
+  writeFileSync(configFile, JSON.stringify(gatehouseConfig(ground, port), null, 2));
+  const child = await startChild({
+    file: process.execPath,
+    args: [...NODE_FLAGS, MAIN_FILE, 'serve', '--config', configFile],
+    logFile: join(ground.folder, 'gatehouse.log'),
+    isReady: (log) => log.split('\n').some(isReadyLine),
+  });
+  return { target: proxyTarget('gateway', port, ground.certificates), pid: child.pid, stop: child.stop };
+}
+
+function gatehouseConfig({ enginePort, jwksPort, certificates, folder }: SubjectGround, port: number) {
+  return {
+    home: join(folder, 'home'),
+    account: 'local',
+    domain: DOMAIN,
+    region: 'aws-local',
+    gateway: {
+      grpc: { address: `127.0.0.1:${port}` },
+      ...certificates.front,
+      drainSeconds: 1,
+    },
+    engine: {
+      address: `127.0.0.1:${enginePort}`,
+      serverName: ENGINE_NAME,
+      caFile: certificates.platformCaFile,
+      ...certificates.toEngine,
+      jwks: `127.0.0.1:${jwksPort}`,
+      // The echo engine has no settings that could hold an advisory; the real one has the platform's own.
+      acceptedAdvisories: engineAdvisories.map(({ id }) => id),
+    },
+    namespaces: [{ id: NAMESPACE, caFile: certificates.clientCaFile }],
+  };
+}
+
+function isReadyLine(line: string): boolean {
+  return line.startsWith('{') && /"ready":\s*true/.test(line);
+}

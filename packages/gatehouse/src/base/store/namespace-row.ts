@@ -1,0 +1,72 @@
+import type { CertificateFilter } from '#base/model/certificate-filter';
+import type { NamespaceRecord } from '#base/model/namespace-record';
+import type { NamespaceTable } from './database/schema.ts';
+
+/**
+ * A row as the data plane reads it, frozen all through.
+ * @throws Error naming the column where the row holds what this version cannot read.
+ */
+export function recordOfRow(row: NamespaceTable): NamespaceRecord {
+  return freezeRecord({
+    id: row.id,
+    uuid: row.uuid,
+    account: row.account,
+    region: row.region,
+    state: oneOf('state', row.state, ['active', 'suspended', 'deleted']),
+    retentionDays: row.retention_days,
+    engineId: row.engine_id,
+    caBundlePem: row.ca_bundle_pem,
+    certificateFilters: listOf<CertificateFilter>('certificate_filters', row.certificate_filters, isFilter),
+    allowTls12: row.allow_tls12 === 1,
+    nexusEndpoints: listOf<string>('nexus_endpoints', row.nexus_endpoints, isText),
+    auditMode: oneOf('audit_mode', row.audit_mode, ['relaxed', 'strict']),
+    revision: row.revision,
+  });
+}
+
+export function freezeRecord(record: NamespaceRecord): NamespaceRecord {
+  for (const filter of record.certificateFilters) Object.freeze(filter);
+  Object.freeze(record.certificateFilters);
+  Object.freeze(record.nexusEndpoints);
+  return Object.freeze(record);
+}
+
+/** Both were made by {@link recordOfRow}, so their fields stand in the same order. */
+export function isSameRecord(a: NamespaceRecord, b: NamespaceRecord): boolean {
+  return a === b || (a.revision === b.revision && JSON.stringify(a) === JSON.stringify(b));
+}
+
+function oneOf<T extends string>(column: string, value: string, words: readonly T[]): T {
+  const found = words.find((word) => word === value);
+  if (found === undefined) throw new Error(`column ${column} holds an unknown word`);
+  return found;
+}
+
+function listOf<T>(column: string, text: string, isItem: (value: unknown) => value is T): readonly T[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`column ${column} is not JSON`, { cause });
+  }
+  if (!Array.isArray(value) || !value.every(isItem)) throw new Error(`column ${column} is not such a list`);
+  return value;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+const FILTER_FIELDS: ReadonlySet<string> = new Set([
+  'commonName',
+  'organization',
+  'organizationalUnit',
+  'subjectAlternativeName',
+] satisfies (keyof CertificateFilter)[]);
+
+/** An unknown field would be a condition left out, which admits more: the row is refused. */
+export function isFilter(value: unknown): value is CertificateFilter {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  return entries.length > 0 && entries.every(([field, text]) => FILTER_FIELDS.has(field) && isText(text));
+}

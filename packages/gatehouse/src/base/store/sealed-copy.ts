@@ -1,0 +1,81 @@
+import type { Kms } from '#base/crypto/kms';
+import { readSealedFile, writeSealedFile } from '#base/crypto/sealed-file';
+import type { NamespaceRecord } from '#base/model/namespace-record';
+import type { TokenKeyRow } from './database/schema.ts';
+import type { DirectoryImage } from './directory-image.ts';
+import { freezeRecord } from './namespace-row.ts';
+
+const PURPOSE = 'directory-copy';
+const STAMP_PURPOSE = 'directory-copy-stamp';
+/** Another layout gets another number; a copy of another number is not read. */
+const FORMAT = 1;
+
+/** The local copy of the directory, for a start without the database (F-05). */
+export interface SealedCopy {
+  readonly image: DirectoryImage;
+  /** When the database last confirmed it (Unix ms). */
+  readonly confirmedAtMs: number;
+}
+
+interface CopyFile {
+  readonly format: number;
+  readonly lineage: string;
+  readonly revision: number;
+  readonly confirmedAtMs: number;
+  readonly namespaces: readonly NamespaceRecord[];
+  readonly tokenKeys: readonly TokenKeyRow[];
+}
+
+type StampFile = Pick<CopyFile, 'format' | 'lineage' | 'revision' | 'confirmedAtMs'>;
+
+/** The copy; `undefined` where there is none. @throws Error that says why it cannot be used. */
+export async function readSealedCopy(path: string, kms: Kms): Promise<SealedCopy | undefined> {
+  const bytes = await readSealedFile(path, kms, PURPOSE);
+  if (bytes === undefined) return undefined;
+  // Authenticated by its seal: it is what this code wrote, up to the format.
+  const file = JSON.parse(bytes.toString('utf8')) as CopyFile;
+  if (file.format !== FORMAT) throw new Error(`sealed file ${path} has another format: delete it`);
+  const stampedAtMs = await readStamp(path, kms, file);
+  return {
+    confirmedAtMs: Math.max(file.confirmedAtMs, stampedAtMs),
+    image: Object.freeze({
+      lineage: file.lineage,
+      revision: file.revision,
+      namespaces: new Map(file.namespaces.map((record) => [record.id, freezeRecord(record)])),
+      tokenKeys: file.tokenKeys,
+    }),
+  };
+}
+
+export async function writeSealedCopy(path: string, kms: Kms, copy: SealedCopy): Promise<void> {
+  const file: CopyFile = {
+    ...stampOf(copy),
+    namespaces: [...copy.image.namespaces.values()],
+    tokenKeys: copy.image.tokenKeys,
+  };
+  await writeSealedFile(path, kms, PURPOSE, Buffer.from(JSON.stringify(file), 'utf8'));
+}
+
+/** Says anew when the copy was confirmed, in a file of its own: the copy of a large directory is not rewritten. */
+export async function writeSealedStamp(path: string, kms: Kms, copy: SealedCopy): Promise<void> {
+  await writeSealedFile(stampPath(path), kms, STAMP_PURPOSE, Buffer.from(JSON.stringify(stampOf(copy))));
+}
+
+/** The time of a stamp that belongs to this copy; otherwise a time before any. */
+async function readStamp(path: string, kms: Kms, file: CopyFile): Promise<number> {
+  // A stamp that cannot be read only makes the copy look older: the safe direction.
+  const bytes = await readSealedFile(stampPath(path), kms, STAMP_PURPOSE).catch(() => undefined);
+  if (bytes === undefined) return 0;
+  const stamp = JSON.parse(bytes.toString('utf8')) as StampFile;
+  const belongs =
+    stamp.format === FORMAT && stamp.lineage === file.lineage && stamp.revision === file.revision;
+  return belongs ? stamp.confirmedAtMs : 0;
+}
+
+function stampOf({ image, confirmedAtMs }: SealedCopy): StampFile {
+  return { format: FORMAT, lineage: image.lineage, revision: image.revision, confirmedAtMs };
+}
+
+function stampPath(path: string): string {
+  return `${path}.stamp`;
+}

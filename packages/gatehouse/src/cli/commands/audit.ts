@@ -1,0 +1,265 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { systemClock } from '#base/runtime/clock';
+import type { AuditRecord } from '#core/audit/audit-record';
+import { parseWitness } from '#core/audit/latest-checkpoint';
+import { quoteText } from '#core/audit/quoted-text';
+import { type RecordFilter, searchRecords } from '#core/audit/search';
+import { followRecords, tailRecords } from '#core/audit/tail';
+import { type ChainVerdict, type VerifyOptions, verifyChain } from '#core/audit/verify';
+
+/** Where the command writes, and how it says that it failed. A parameter for tests. */
+export interface AuditCommandIo {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  setExitCode(code: number): void;
+}
+
+const processIo: AuditCommandIo = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  setExitCode: (code) => {
+    process.exitCode = code;
+  },
+};
+
+/** `gatehouse audit verify|tail|search`: read the audit chain of a home, or a copy of it anywhere. */
+export function auditCommand(io: AuditCommandIo = processIo): Command {
+  return new Command('audit')
+    .description('verify, follow and search the audit chain')
+    .addCommand(verifyCommand(io))
+    .addCommand(tailCommand(io))
+    .addCommand(searchCommand(io));
+}
+
+interface PlaceOptions {
+  readonly home: string;
+  readonly folder?: string;
+  readonly output: 'json' | 'table';
+}
+
+interface FilterOptions extends PlaceOptions {
+  readonly namespace?: string;
+  readonly principal?: string;
+  readonly method?: string;
+  readonly outcome?: string;
+  readonly reason?: string;
+  readonly requestId?: string;
+  readonly since?: number;
+  readonly until?: number;
+}
+
+function verifyCommand(io: AuditCommandIo): Command {
+  return placed('verify', 'read the whole chain; exit 0 only if every record is as it was written')
+    .option('--public-key <file>', 'PEM of the signing key you trust, instead of the one beside the chain')
+    .option('--witness <file>', 'checkpoint lines put aside earlier, one a line: the chain must hold them')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ gatehouse audit verify
+  $ gatehouse audit verify --folder /mnt/copy/audit --public-key signing-key.pem
+  $ cp .gatehouse/audit/latest-checkpoint.json witness.json    # keep it where the platform cannot write
+  $ gatehouse audit verify --witness witness.json --output json`,
+    )
+    .action((options: PlaceOptions & { publicKey?: string; witness?: string }) =>
+      guarded(io, async () => {
+        const verdict = await verifyChain(folderOf(options), await verifyOptions(options));
+        const text = options.output === 'json' ? JSON.stringify(verdictJson(verdict)) : verdictText(verdict);
+        await write(io.stdout, `${text}\n`);
+        if (verdict.fault !== undefined) io.setExitCode(1);
+      }),
+    );
+}
+
+async function verifyOptions(options: { publicKey?: string; witness?: string }): Promise<VerifyOptions> {
+  const { publicKey, witness } = options;
+  return {
+    ...(publicKey === undefined ? {} : { publicKeyPem: await readFile(publicKey, 'utf8') }),
+    ...(witness === undefined ? {} : { witness: parseWitness(await readFile(witness, 'latin1')) }),
+  };
+}
+
+function tailCommand(io: AuditCommandIo): Command {
+  return filtered(placed('tail', 'show the newest records'))
+    .option('-n, --lines <count>', 'how many', parseCount, 20)
+    .option('-f, --follow', 'go on with what is written from now on', false)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ gatehouse audit tail
+  $ gatehouse audit tail -n 100 --outcome refused --follow
+  $ gatehouse audit tail --output json | jq .method`,
+    )
+    .action((options: FilterOptions & { lines: number; follow: boolean }) =>
+      guarded(io, async () => {
+        const folder = folderOf(options);
+        const newest = await tailRecords(folder, options.lines, filterOf(options));
+        const show = await startShowing(io, options.output);
+        for (const record of newest) await show(record);
+        if (!options.follow) return;
+        const stop = new AbortController();
+        process.once('SIGINT', () => stop.abort());
+        const last = newest.at(-1)?.seq ?? -1;
+        for await (const record of followRecords(folder, last, filterOf(options), stop.signal))
+          await show(record);
+      }),
+    );
+}
+
+function searchCommand(io: AuditCommandIo): Command {
+  return filtered(placed('search', 'find records in the whole chain, oldest first'))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ gatehouse audit search --namespace default.local --since 1h
+  $ gatehouse audit search --outcome refused --reason namespace_mismatch --output json
+  $ gatehouse audit search --method StartWorkflowExecution --since 2026-11-01 --until 2026-12-01`,
+    )
+    .action((options: FilterOptions) =>
+      guarded(io, async () => {
+        const show = await startShowing(io, options.output);
+        for await (const record of searchRecords(folderOf(options), filterOf(options))) await show(record);
+      }),
+    );
+}
+
+function placed(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .addOption(
+      new Option('--home <dir>', 'the home that `up` made').env('GATEHOUSE_HOME').default('.gatehouse'),
+    )
+    .option('--folder <dir>', 'the chain itself, such as a copy (default: audit/ in the home)')
+    .addOption(new Option('--output <form>', 'how to print').choices(['json', 'table']).default('table'));
+}
+
+function filtered(command: Command): Command {
+  return command
+    .option('--namespace <id>', 'only this namespace')
+    .option('--principal <principal>', 'only this principal, such as certificate:<fingerprint>')
+    .option('--method <method>', 'only this method, with or without its service')
+    .addOption(
+      new Option('--outcome <outcome>', 'only this outcome').choices([
+        'ok',
+        'refused',
+        'error',
+        'cancelled',
+        'unknown',
+      ]),
+    )
+    .option('--reason <code>', 'only this refusal code or reason')
+    .option('--request-id <id>', 'only this request')
+    .option('--since <time>', 'not before: 15m, 2h, 7d ago, or a date', parseTime)
+    .option('--until <time>', 'before: the same forms', parseTime);
+}
+
+function folderOf(options: PlaceOptions): string {
+  return options.folder ?? join(options.home, 'audit');
+}
+
+function filterOf(options: FilterOptions): RecordFilter {
+  const { namespace, principal, method, outcome, reason, requestId, since, until } = options;
+  return { namespace, principal, method, outcome, reason, requestId, sinceMs: since, untilMs: until };
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= 100_000) return count;
+  throw new InvalidArgumentError('Give a whole number from 1 to 100000.');
+}
+
+const UNIT_MS = new Map([
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+]);
+
+function parseTime(text: string): number {
+  const [, amount, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (amount !== undefined) return systemClock.now() - Number(amount) * (UNIT_MS.get(unit) ?? 0);
+  const date = Date.parse(text);
+  if (Number.isNaN(date))
+    throw new InvalidArgumentError('Give 30s, 15m, 2h, 7d, or a date such as 2026-11-24T10:00Z.');
+  return date;
+}
+
+/** Prints records as they come. JSON is the line itself; a table's cells are escaped anew (T-088). */
+async function startShowing(
+  io: AuditCommandIo,
+  output: string,
+): Promise<(record: AuditRecord) => Promise<void>> {
+  if (output === 'json') return (record) => write(io.stdout, `${record.line}\n`);
+  const row = (cells: readonly string[]): string =>
+    cells
+      .map((cell, index) => cell.padEnd(COLUMNS[index]?.width ?? 0))
+      .join('  ')
+      .trimEnd();
+  await write(io.stdout, `${row(COLUMNS.map((column) => column.title))}\n`);
+  return (record) => write(io.stdout, `${row(COLUMNS.map((column) => column.cell(record)))}\n`);
+}
+
+const safe = (text: string): string => (text === '' ? '-' : quoteText(text).slice(1, -1));
+
+const COLUMNS: readonly { title: string; width: number; cell(record: AuditRecord): string }[] = [
+  { title: 'SEQ', width: 8, cell: (record) => String(record.seq) },
+  { title: 'TIME', width: 24, cell: (record) => isoTime(record.timeMs) },
+  { title: 'KIND', width: 10, cell: (record) => safe(record.kind) },
+  { title: 'OUTCOME', width: 9, cell: (record) => safe(record.outcome) },
+  { title: 'REASON', width: 28, cell: (record) => safe(record.reason) },
+  { title: 'NAMESPACE', width: 24, cell: (record) => safe(record.namespace) },
+  { title: 'METHOD', width: 40, cell: (record) => safe(record.method) },
+  { title: 'COUNT', width: 5, cell: (record) => String(record.count) },
+  { title: 'PEER', width: 21, cell: (record) => safe(record.peer) },
+  { title: 'PRINCIPAL', width: 20, cell: (record) => safe(record.principal) },
+  { title: 'DETAIL', width: 0, cell: (record) => safe(record.detail) },
+];
+
+function isoTime(timeMs: number): string {
+  const date = new Date(timeMs);
+  return Number.isNaN(date.getTime()) ? String(timeMs) : date.toISOString();
+}
+
+function verdictJson(verdict: ChainVerdict): Record<string, unknown> {
+  return {
+    verified: verdict.fault === undefined,
+    firstBadSeq: verdict.fault?.seq ?? null,
+    ...verdict,
+    fault: verdict.fault ?? null,
+  };
+}
+
+function verdictText(verdict: ChainVerdict): string {
+  const { fault, lines, segments, lastSeq, signedSeq, checkpoints, tornBytes } = verdict;
+  if (fault !== undefined) {
+    return `BROKEN: first bad record ${fault.seq} (segment ${fault.segment}): ${fault.reason}`;
+  }
+  const parts = [
+    `verified: ${lines} records in ${segments} segments, the last is ${lastSeq} (${verdict.lastHash})`,
+    `signed up to record ${signedSeq} by ${checkpoints} checkpoints`,
+  ];
+  if (lastSeq > signedSeq) parts.push(`${lastSeq - signedSeq} records are not signed yet`);
+  if (tornBytes > 0)
+    parts.push(`${tornBytes} bytes after the last record are being written, or were torn by a crash`);
+  return parts.join('\n');
+}
+
+async function write(stream: Writable, text: string): Promise<void> {
+  if (!stream.write(text)) await once(stream, 'drain');
+}
+
+/** What goes wrong here is about files: one sentence for the reader, no stack. */
+async function guarded(io: AuditCommandIo, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    io.stderr.write(`gatehouse audit: ${error instanceof Error ? error.message : String(error)}\n`);
+    io.setExitCode(1);
+  }
+}

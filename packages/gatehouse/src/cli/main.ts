@@ -1,0 +1,60 @@
+import { Command, CommanderError } from 'commander';
+import { ConfigError } from '#base/config/load-config';
+import { Refusal } from '#base/model/refusals';
+
+/** Exit codes: 0 success, 1 failure, 2 wrong usage. */
+const FAILURE = 1;
+const WRONG_USAGE = 2;
+
+/** Commands are loaded on use: `--help` must not open a database driver. */
+async function commands(): Promise<Command[]> {
+  const [{ upCommand }, { serveCommand }, { certCommand }, { auditCommand }, { doctorCommand }, { completionCommand }] =
+    await Promise.all([
+      import('./commands/up.ts'),
+      import('./commands/serve.ts'),
+      import('./commands/cert.ts'),
+      import('./commands/audit.ts'),
+      import('./commands/doctor.ts'),
+      import('./commands/completion.ts'),
+    ]);
+  return [upCommand(), serveCommand(), certCommand(), auditCommand(), doctorCommand(), completionCommand()];
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('gatehouse')
+    .description('The security model of Temporal Cloud, in front of any Temporal cluster.')
+    .showHelpAfterError('(add --help for the options)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gatehouse up                         run everything on this machine
+  gatehouse up --namespace orders      with one more namespace
+  gatehouse cert ca --org acme -d 1y --ca-cert ca.pem --ca-key ca.key
+  gatehouse doctor                     tell what is wrong and how to mend it`,
+    );
+  for (const command of await commands()) program.addCommand(overrideExit(command));
+  try {
+    await program.parseAsync(argv);
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
+    process.stderr.write(`gatehouse: ${describe(error)}\n`);
+    return error instanceof ConfigError ? WRONG_USAGE : FAILURE;
+  }
+}
+
+function overrideExit(command: Command): Command {
+  command.exitOverride();
+  for (const child of command.commands) overrideExit(child);
+  return command;
+}
+
+/** One plain sentence; refusals have a public one, others their message. */
+function describe(error: unknown): string {
+  if (error instanceof Refusal) return error.detail === undefined ? error.message : `${error.message} (${error.detail})`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+process.exitCode = await main(process.argv);

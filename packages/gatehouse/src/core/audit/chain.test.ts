@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { eventLine, GENESIS_HASH, LINE_BYTES_MAX, readLine } from './chain.ts';
+import { sampleEvent } from './fixture.test.ts';
+import { TEXT_LENGTH_MAX } from './quoted-text.ts';
+
+const head = { seq: 7, hash: GENESIS_HASH };
+
+test('a record is one line of JSON with the fields in their fixed order', () => {
+  const { line } = eventLine(head, sampleEvent(), 12.3456);
+  assert.ok(line.endsWith('"}\n'));
+  assert.deepEqual(
+    { ...JSON.parse(line), hash: '' },
+    { seq: 7, prev: GENESIS_HASH, monotonicMs: 12, ...sampleEvent(), hash: '' },
+  );
+  assert.equal(Object.keys(JSON.parse(line))[2], 'kind');
+});
+
+test('the hash of a line is SHA-256 over its bytes before the hash field', () => {
+  const { line, hash } = eventLine(head, sampleEvent(), 1);
+  const body = line.slice(0, line.indexOf(',"hash":"'));
+  assert.equal(createHash('sha256').update(body, 'latin1').digest('hex'), hash);
+  assert.equal(readLine(line.slice(0, -1))?.hash, hash);
+});
+
+const hostile = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 700 }),
+  fc.string({ unit: 'grapheme', maxLength: 700 }),
+  fc
+    .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 700 })
+    .map((units) => String.fromCharCode(...units)),
+  fc.constantFrom(
+    '\n',
+    '\r\n',
+    '\u001b[2J',
+    '","kind":"x',
+    '\\',
+    '\u202e',
+    '\u2028',
+    '\ud800',
+    '=cmd|x',
+    '\0',
+    '\ufeff',
+  ),
+);
+
+test('T-088 whatever a stranger writes, one record stays one line of printable ASCII that reads back', () => {
+  fc.assert(
+    fc.property(hostile, hostile, hostile, (method, peer, detail) => {
+      const event = sampleEvent({ method, peer, detail });
+      const { line } = eventLine(head, event, 1);
+      assert.match(line, /^[ -~]*\n$/);
+      assert.ok(line.length < LINE_BYTES_MAX);
+      assert.ok(readLine(line.slice(0, -1)));
+      const back = JSON.parse(line);
+      for (const field of ['method', 'peer', 'detail'] as const) {
+        assert.equal(back[field].slice(0, TEXT_LENGTH_MAX), event[field].slice(0, TEXT_LENGTH_MAX));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('T-088 a text of 1 MiB is cut, with its length and a digest of the whole', () => {
+  const detail = 'ä'.repeat(1_048_576);
+  const { line } = eventLine(head, sampleEvent({ detail }), 1);
+  const digest = createHash('sha256').update(detail).digest('hex');
+  assert.equal(JSON.parse(line).detail, `${'ä'.repeat(TEXT_LENGTH_MAX)}[sha256:${digest} of 1048576]`);
+});
+
+test('T-088 a line stays within its bound with every text as long and as costly as can be', () => {
+  const worst = '\u202e'.repeat(2_000);
+  const texts = Object.fromEntries(
+    Object.entries(sampleEvent()).map(([key, value]) => [key, typeof value === 'string' ? worst : value]),
+  );
+  assert.ok(eventLine(head, sampleEvent(texts), 1).line.length < LINE_BYTES_MAX);
+});
+
+test('a number that is none does not break the line', () => {
+  const { line } = eventLine(
+    head,
+    sampleEvent({ durationMs: Number.NaN, timeMs: Number.POSITIVE_INFINITY }),
+    1,
+  );
+  assert.equal(JSON.parse(line).durationMs, -1);
+  assert.equal(JSON.parse(line).timeMs, -1);
+});
+
+test('T-086 a line with any one byte changed is not whole', () => {
+  const line = eventLine(head, sampleEvent({ detail: 'quoted " and \u202e' }), 1).line.slice(0, -1);
+  fc.assert(
+    fc.property(fc.nat(line.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+      const changed = Buffer.from(line, 'latin1');
+      changed[at] = (changed[at] ?? 0) ^ flip;
+      assert.equal(readLine(changed.toString('latin1')), undefined);
+    }),
+    { numRuns: 2_000 },
+  );
+});

@@ -1,0 +1,238 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { refuse } from '#base/model/refusals';
+import { createBackoff } from '#base/runtime/backoff';
+import type { Clock } from '#base/runtime/clock';
+import type { Log } from '#base/runtime/log';
+import { type SegmentFile, type SegmentFiles, segmentPath } from './segment-files.ts';
+
+/**
+ * Brings lines to disk in the order given: everything that waits goes out in one write and one fdatasync,
+ * and there is never a second one under way. A line given is kept until it is on disk, whatever fails.
+ */
+export interface GroupCommit {
+  /** Queues a line for a segment. Segments only ever grow by one; the first line of a new one creates its file. */
+  push(line: string, segment: number): void;
+  /**
+   * Resolves when all lines pushed so far are on disk; asks for that at once.
+   * @throws Refusal `audit_unavailable` as soon as the store fails. The lines stay queued all the same.
+   */
+  whenDurable(): Promise<void>;
+  /** False while the store fails, stalls, or has more to write than it may hold. */
+  writable(): boolean;
+  /** Writes what is queued, then closes the file. @throws after `CLOSE_WAIT_MS` of failure, with the count lost. */
+  close(): Promise<void>;
+  readonly stats: Readonly<CommitStats>;
+}
+
+export interface CommitStats {
+  /** Lines and bytes given and not yet on disk. */
+  queuedLines: number;
+  queuedBytes: number;
+  commits: number;
+  failures: number;
+  /** Code of the error that keeps the store from being written; undefined while all is well. */
+  failing: string | undefined;
+}
+
+export interface GroupCommitOptions {
+  readonly folder: string;
+  readonly files: SegmentFiles;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where to go on. `bytes` is the length of the whole segment; 0 means that its file is still to be made. */
+  readonly start: { readonly segment: number; readonly bytes: number };
+  /** How long a line that nobody waits for may wait for company. */
+  readonly relaxedDelayMs: number;
+  readonly queueBytesMax: number;
+}
+
+interface Batch {
+  readonly segment: number;
+  readonly lines: string[];
+  bytes: number;
+  readonly waiters: { resolve(): void; reject(error: Error): void }[];
+}
+
+/** One write holds the event loop while it is put together: 1 MiB is about 0.3 ms. */
+const BATCH_BYTES_MAX = 1_048_576;
+/** A sync that takes longer counts as a failed store: callers are refused, not queued (F-12). */
+const STALL_MS = 2_000;
+const RETRY_FIRST_MS = 20;
+const RETRY_MOST_MS = 1_000;
+export const CLOSE_WAIT_MS = 5_000;
+
+export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
+  const { clock, log } = options;
+  const stats: CommitStats = { queuedLines: 0, queuedBytes: 0, commits: 0, failures: 0, failing: undefined };
+  const segments = openSegments(options);
+  const queue: Batch[] = [];
+  let underWay: Batch | undefined;
+  let startedMs = 0;
+  let running: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let immediate: NodeJS.Immediate | undefined;
+  let closeByMs = Number.POSITIVE_INFINITY;
+  let gaveUp = false;
+  let cause: unknown;
+
+  const isUrgent = (batch: Batch): boolean =>
+    batch.waiters.length > 0 ||
+    queue.length > 1 ||
+    stats.queuedBytes >= Math.min(BATCH_BYTES_MAX, options.queueBytesMax) ||
+    closeByMs !== Number.POSITIVE_INFINITY;
+
+  const schedule = (): void => {
+    const first = queue[0];
+    if (running !== undefined || first === undefined || gaveUp) return;
+    if (isUrgent(first)) immediate ??= setImmediate(start);
+    else timer ??= setTimeout(start, options.relaxedDelayMs);
+  };
+
+  const start = (): void => {
+    clearTimeout(timer);
+    if (immediate !== undefined) clearImmediate(immediate);
+    timer = undefined;
+    immediate = undefined;
+    running ??= run().finally(() => {
+      running = undefined;
+      schedule();
+    });
+  };
+
+  const run = async (): Promise<void> => {
+    do {
+      underWay = queue.shift();
+      if (underWay === undefined) return;
+      gaveUp = !(await commitUntilDone(underWay));
+      if (gaveUp) return;
+      underWay = undefined;
+    } while (queue[0] !== undefined && isUrgent(queue[0]));
+  };
+
+  /** False only where the writer is closing and time is up: the batch is lost, and `close` says so. */
+  const commitUntilDone = async (batch: Batch): Promise<boolean> => {
+    const bytes = Buffer.from(batch.lines.join(''), 'latin1');
+    const backoff = createBackoff(RETRY_FIRST_MS, RETRY_MOST_MS);
+    for (;;) {
+      startedMs = clock.monotonicMs();
+      try {
+        await segments.append(batch.segment, bytes);
+        break;
+      } catch (error) {
+        fail(error, batch);
+        if (clock.monotonicMs() >= closeByMs) return false;
+        await wait(backoff.next());
+      }
+    }
+    succeed(batch);
+    return true;
+  };
+
+  const succeed = (batch: Batch): void => {
+    if (stats.failing !== undefined) log.info('the audit store can be written again');
+    stats.failing = undefined;
+    stats.commits += 1;
+    stats.queuedLines -= batch.lines.length;
+    stats.queuedBytes -= batch.bytes;
+    for (const waiter of batch.waiters) waiter.resolve();
+  };
+
+  const fail = (error: unknown, batch: Batch): void => {
+    if (stats.failing === undefined)
+      log.error('the audit store cannot be written; calls are refused', { error });
+    cause = error;
+    stats.failing = error instanceof Error && 'code' in error ? String(error.code) : 'error';
+    stats.failures += 1;
+    // Who waits is refused now rather than held until the disk is back; the records themselves stay.
+    for (const waiting of [batch, ...queue]) {
+      for (const waiter of waiting.waiters.splice(0)) waiter.reject(unavailable());
+    }
+  };
+
+  const unavailable = (): Error => refuse('audit_unavailable', { detail: stats.failing ?? 'closed', cause });
+
+  const isStalled = (): boolean => underWay !== undefined && clock.monotonicMs() - startedMs > STALL_MS;
+
+  return {
+    stats,
+    push(line, segment) {
+      let batch = queue.at(-1);
+      if (batch === undefined || batch.segment !== segment || batch.bytes >= BATCH_BYTES_MAX) {
+        batch = { segment, lines: [], bytes: 0, waiters: [] };
+        queue.push(batch);
+      }
+      batch.lines.push(line);
+      batch.bytes += line.length;
+      stats.queuedLines += 1;
+      stats.queuedBytes += line.length;
+      schedule();
+    },
+    whenDurable() {
+      const batch = queue.at(-1) ?? underWay;
+      if (batch === undefined) return Promise.resolve();
+      if (stats.failing !== undefined) return Promise.reject(unavailable());
+      return new Promise((resolve, reject) => {
+        batch.waiters.push({ resolve, reject });
+        schedule();
+      });
+    },
+    writable: () => stats.failing === undefined && stats.queuedBytes < options.queueBytesMax && !isStalled(),
+    async close() {
+      closeByMs = clock.monotonicMs() + CLOSE_WAIT_MS;
+      while (stats.queuedLines > 0 && !gaveUp) {
+        start();
+        await running;
+      }
+      await segments.close();
+      if (stats.queuedLines > 0) {
+        throw new Error(`${stats.queuedLines} audit records could not be written (${stats.failing})`, {
+          cause,
+        });
+      }
+    },
+  };
+}
+
+/** The open segment. A write that failed is taken back and may be tried again, in the same place. */
+function openSegments(options: GroupCommitOptions): {
+  append(segment: number, bytes: Buffer): Promise<void>;
+  close(): Promise<void>;
+} {
+  let file: SegmentFile | undefined;
+  let current = options.start.segment;
+  let position = options.start.bytes;
+
+  const openFor = async (segment: number): Promise<SegmentFile> => {
+    if (file !== undefined && segment === current) return file;
+    const before = file;
+    file = undefined;
+    await before?.close();
+    if (segment !== current) position = 0;
+    current = segment;
+    const path = segmentPath(options.folder, segment);
+    file = await (position === 0 ? options.files.create(path) : options.files.reopen(path));
+    return file;
+  };
+
+  return {
+    async append(segment, bytes) {
+      const target = await openFor(segment);
+      try {
+        await target.write(bytes, position);
+        // After a failed sync the kernel may call the pages clean; only writing them again makes it true.
+        await target.sync();
+      } catch (error) {
+        await target.truncate(position).catch((truncateError: unknown) => {
+          options.log.debug('a torn audit tail stays until the next write', { error: truncateError });
+        });
+        throw error;
+      }
+      position += bytes.length;
+    },
+    async close() {
+      const open = file;
+      file = undefined;
+      await open?.close();
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { type ChainHead, type ChainLine, sealLine } from './chain.ts';
+
+/**
+ * The two kinds of line that are not events. A `header` begins each segment; a `checkpoint` signs all that
+ * came before it. Both are links of the chain like any other line.
+ */
+export interface SegmentHeader {
+  readonly format: number;
+  /** Random name of the whole chain: two gateways never write the same one. */
+  readonly chain: string;
+  /** Number of the segment, from 1; its file has the same. */
+  readonly segment: number;
+  readonly timeMs: number;
+  readonly keyId: string;
+}
+
+/** Readers refuse a format that they do not know. */
+export const FORMAT = 1;
+
+/** Its `prev` is the last hash of the segment before. */
+export function headerLine(head: ChainHead, header: SegmentHeader): ChainLine {
+  return sealLine(
+    `{"seq":${head.seq},"prev":"${head.hash}","kind":"header","format":${header.format},` +
+      `"chain":${JSON.stringify(header.chain)},"segment":${header.segment},"timeMs":${header.timeMs},` +
+      `"keyId":"${header.keyId}"`,
+  );
+}
+
+/** `hash` is the hash of line `seq - 1`, hence of everything up to it; the signature is Ed25519, base64. */
+export interface Checkpoint {
+  readonly seq: number;
+  readonly hash: string;
+  readonly chain: string;
+  readonly timeMs: number;
+  readonly keyId: string;
+}
+
+/** The bytes that a checkpoint's signature covers. The first line keeps them apart from all else the key signs. */
+export function checkpointMessage(checkpoint: Checkpoint): Buffer {
+  const { chain, seq, hash, timeMs, keyId } = checkpoint;
+  return Buffer.from(
+    `gatehouse audit checkpoint 1\n${chain}\n${seq}\n${hash}\n${timeMs}\n${keyId}\n`,
+    'utf8',
+  );
+}
+
+export function checkpointLine(checkpoint: Checkpoint, signature: Uint8Array): ChainLine {
+  const { chain, seq, hash, timeMs, keyId } = checkpoint;
+  return sealLine(
+    `{"seq":${seq},"prev":"${hash}","kind":"checkpoint","chain":${JSON.stringify(chain)},` +
+      `"timeMs":${timeMs},"keyId":"${keyId}","signature":"${Buffer.from(signature).toString('base64')}"`,
+  );
+}
+
+/** Fields of a line that `readLine` found whole, so it was built by the functions above. */
+export function parseHeader(line: string): SegmentHeader {
+  const { format, chain, segment, timeMs, keyId } = JSON.parse(line) as SegmentHeader;
+  return { format, chain, segment, timeMs, keyId };
+}
+
+export function parseCheckpoint(line: string): { checkpoint: Checkpoint; signature: Buffer } {
+  const { seq, prev, chain, timeMs, keyId, signature } = JSON.parse(line) as Checkpoint & {
+    readonly prev: string;
+    readonly signature: string;
+  };
+  return {
+    checkpoint: { seq, hash: prev, chain, timeMs, keyId },
+    signature: Buffer.from(String(signature), 'base64'),
+  };
+}

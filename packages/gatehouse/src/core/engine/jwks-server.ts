@@ -1,0 +1,51 @@
+import { createServer } from 'node:http';
+import { EngineError } from './engine-error.ts';
+import type { SigningKeys } from './engine-signing-keys.ts';
+
+export interface JwksServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the public keys to the engine, over plain HTTP because the engine reads nothing else without public
+ * roots. Loopback unless an engine elsewhere is configured. Must listen before the engine starts: without
+ * keys it refuses every token until its next refresh.
+ * @throws EngineError when the port is taken.
+ */
+export async function startJwksServer(options: {
+  readonly keys: SigningKeys;
+  readonly port: number;
+  readonly host?: string;
+}): Promise<JwksServer> {
+  const { keys } = options;
+  const server = createServer(
+    { maxHeaderSize: 4096, requestTimeout: 5_000, keepAliveTimeout: 1_000 },
+    (req, res) => {
+      if (req.method !== 'GET' || req.url !== '/jwks.json') {
+        res.writeHead(404).end();
+        return;
+      }
+      res.on('finish', () => keys.markServed());
+      res.writeHead(200, { 'content-type': 'application/jwk-set+json', 'cache-control': 'no-store' });
+      res.end(keys.jwksJson());
+    },
+  );
+  server.maxConnections = 64;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new EngineError(`the key listener cannot listen on port ${options.port}`, { cause: error })),
+    );
+    server.listen({ port: options.port, host: options.host ?? '127.0.0.1', exclusive: true }, resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new EngineError('the key listener has no port');
+  return {
+    port: address.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,52 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EndpointFile } from '#app/endpoint-file';
+import { type Up, type UpOptions, up } from '#app/up';
+import { createLog } from '#base/runtime/log';
+
+/** A whole platform on free ports in a folder of its own, built from the production parts. */
+export interface House {
+  readonly home: string;
+  readonly endpoint: EndpointFile;
+  readonly up: Up;
+  /** Lines of the operator's log so far. */
+  readonly logLines: readonly string[];
+  /** Everything that was recorded so far, oldest first. */
+  events(): Promise<readonly RecordedEvent[]>;
+  close(): Promise<void>;
+}
+
+export type RecordedEvent = Readonly<Record<string, string | number>>;
+
+export async function startHouse(options: Partial<UpOptions> = {}): Promise<House> {
+  const home = options.home ?? (await mkdtemp(join(tmpdir(), 'gatehouse-test-')));
+  const logLines: string[] = [];
+  const started = await up({
+    home,
+    port: 0,
+    namespaces: [],
+    log: createLog({ level: 'debug', write: (line) => logLines.push(line) }),
+    path: process.env['PATH'] ?? '',
+    step: (_title, work) => work(() => undefined),
+    ...options,
+  });
+  return {
+    home,
+    endpoint: started.endpoint,
+    up: started,
+    logLines,
+    async events() {
+      await started.platform.audit.flush();
+      const text = await readFile(join(home, 'audit', '00000001.jsonl'), 'utf8');
+      return text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as RecordedEvent);
+    },
+    async close() {
+      await started.stop(200);
+      if (options.home === undefined) await rm(home, { recursive: true, force: true });
+    },
+  };
+}

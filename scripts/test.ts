@@ -1,0 +1,30 @@
+// Runs test files on Node's own runner, from the sources. Groups: unit (the inner loop), e2e (real clients and engine).
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+
+const groups: Readonly<Record<string, readonly string[]>> = {
+  unit: ['packages/*/src/**/*.test.ts', 'bench/*.test.ts', 'scripts/*.test.ts', 'test/parts/*.test.ts'],
+  e2e: ['test/e2e/*.test.ts'],
+};
+
+const [group = 'unit', ...filters] = process.argv.slice(2);
+const patterns = groups[group];
+if (patterns === undefined) {
+  process.stderr.write(`unknown group ${group}: ${Object.keys(groups).join(', ')}\n`);
+  process.exit(2);
+}
+const files = patterns
+  .flatMap((pattern) => globSync(pattern))
+  .filter((file) => !file.includes('node_modules') && filters.every((filter) => file.includes(filter)))
+  .sort();
+if (files.length === 0) {
+  process.stderr.write('no test file matches\n');
+  process.exit(1);
+}
+const concurrency = group === 'unit' ? '2' : '1';
+const { status } = spawnSync(
+  process.execPath,
+  ['--conditions=source', '--test', `--test-concurrency=${concurrency}`, '--test-timeout=600000', ...files],
+  { stdio: 'inherit', env: { ...process.env, NODE_NO_WARNINGS: '1' } },
+);
+process.exit(status ?? 1);

@@ -1,0 +1,13 @@
+import type { Client } from '@temporalio/client';
+
+/** What a feature gets to work with. */
+export interface Place {
+  readonly client: Client;
+  /** The task queue, and the beginning of every workflow id. */
+  readonly prefix: string;
+  /** Options for a workflow of this feature. */
+  options<A extends unknown[]>(
+    feature: string,
+    ...args: A
+  ): { workflowId: string; taskQueue: string; args: A };
+}
