@@ -27,7 +27,7 @@ export async function measureMemory(
   readings: Readings,
 ): Promise<void> {
   const size = options.quick
-    ? { few: 20, pollsOnFew: 100, many: 300, pollsOnMany: 0, settleMs: 1_500 }
+    ? { few: 40, pollsOnFew: 100, many: 400, pollsOnMany: 0, settleMs: 1_500 }
     : { few: 100, pollsOnFew: 100, many: 1_000, pollsOnMany: 10, settleMs: SETTLE_MS };
   await withFresh(start, load, echo, size.settleMs, async ({ target }, bytes) => {
     await load.open(target, size.few);

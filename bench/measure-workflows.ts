@@ -18,7 +18,8 @@ export async function measureWorkflows(
   readings: Readings,
 ): Promise<void> {
   for (const { target } of subjects) await load.workflows(target, options.workflows, AT_ONCE);
-  await inRounds(subjects, options.rounds, async ({ target, pid }) => {
+  // Half a minute per round: a quick run has one.
+  await inRounds(subjects, options.quick ? 1 : options.rounds, async ({ target, pid }) => {
     const run = () => load.workflows(target, options.workflows, AT_ONCE);
     const { result: proxied, cpuUs: engineCpuUs } = await cpuUsOf(engine.pid, () =>
       pid === undefined ? run().then((result) => ({ result, cpuUs: 0 })) : cpuUsOf(pid, run),

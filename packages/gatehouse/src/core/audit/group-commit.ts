@@ -59,7 +59,7 @@ const BATCH_BYTES_MAX = 1_048_576;
 const STALL_MS = 2_000;
 const RETRY_FIRST_MS = 20;
 const RETRY_MOST_MS = 1_000;
-export const CLOSE_WAIT_MS = 5_000;
+const CLOSE_WAIT_MS = 5_000;
 
 export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
   const { clock, log } = options;

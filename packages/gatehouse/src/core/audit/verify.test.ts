@@ -221,3 +221,52 @@ test('T-087 the copy of a checkpoint in the folder does not stand in for the one
   const witness = parseWitness(await readFile(join(one, LATEST_CHECKPOINT_FILE), 'latin1'));
   assert.equal((await verifyChain(two, { witness })).fault?.seq, witness[0]?.seq);
 });
+
+/** What somebody without the key can do: cut the chain after a line of segment 1, and go on in his own way. */
+async function forgedAfter(
+  t: TestContext,
+  kept: number,
+  bodies: { name: string; rest: string }[],
+): Promise<string> {
+  const gone = [...original.keys()].filter(
+    (name) => name.endsWith('.jsonl') || name === LATEST_CHECKPOINT_FILE,
+  );
+  const folder = await copyWith(t, Object.fromEntries(gone.map((name) => [name, undefined])));
+  const lines = linesOf(FIRST).slice(0, kept);
+  const files = new Map([[FIRST, joined(lines)]]);
+  let prev: string = JSON.parse(lines.at(-1) ?? '').hash;
+  for (const [index, { name, rest }] of bodies.entries()) {
+    const sealed = sealLine(`{"seq":${kept + index},"prev":"${prev}",${rest}`);
+    files.set(name, (files.get(name) ?? '') + sealed.line);
+    prev = sealed.hash;
+  }
+  for (const [name, content] of files) await writeFile(join(folder, name), content, 'latin1');
+  return folder;
+}
+
+const forgedHeader = (segment: number): string =>
+  `"kind":"header","format":1,"chain":"${JSON.parse(linesOf(FIRST)[0] ?? '').chain}","segment":${segment},` +
+  `"timeMs":1,"keyId":"${signingKey.keyId}"`;
+
+test('T-086 a closed segment that does not end in a checkpoint is not believed', async (t) => {
+  const folder = await forgedAfter(t, 6, [{ name: SECOND, rest: forgedHeader(2) }]);
+  assert.match((await verifyChain(folder)).fault?.reason ?? '', /the segment was cut/);
+});
+
+test('T-086 a header that names another segment is not believed', async (t) => {
+  const closed = linesOf(FIRST).length;
+  const folder = await forgedAfter(t, closed, [{ name: SECOND, rest: forgedHeader(3) }]);
+  const { fault } = await verifyChain(folder);
+  assert.equal(fault?.seq, closed);
+  assert.match(fault?.reason ?? '', /segment 3 stands in its place/);
+});
+
+test('T-087 more records than a writer leaves unsigned are not believed', async (t) => {
+  const forged = (count: number) =>
+    Array.from({ length: count }, () => ({ name: FIRST, rest: '"kind":"call","x":1' }));
+  const few = await verifyChain(await forgedAfter(t, 6, forged(10_000)));
+  assert.equal(few.fault, undefined);
+  assert.ok(few.lastSeq - few.signedSeq > 10_000);
+  const many = await verifyChain(await forgedAfter(t, 6, forged(20_100)));
+  assert.match(many.fault?.reason ?? '', /checkpoints are missing/);
+});

@@ -113,7 +113,10 @@ export function createSupervisor(options: {
     start: launch,
     keepRunning() {
       states.set('ready');
-      watching = watch();
+      watching = watch().catch((error: unknown) => {
+        log.error('the engine is no longer watched', { error });
+        states.set('failed');
+      });
     },
     restart() {
       void current?.terminate(STOP_LIMIT_MS);

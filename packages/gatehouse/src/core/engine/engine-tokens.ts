@@ -28,7 +28,6 @@ const SET_BACK_MS = BACKDATED_MS - 2_000;
 interface Minted {
   readonly value: string;
   readonly mintedAtMs: number;
-  readonly kid: string;
 }
 
 /** @param clock its wall time must be the engine's: both are on one machine, or kept by NTP. */
@@ -48,9 +47,8 @@ export function createEngineTokens(keys: SigningKeys, clock: Clock): EngineToken
         const ageMs = nowMs - kept.mintedAtMs;
         if (ageMs < REUSED_MS && ageMs > -SET_BACK_MS) return kept.value;
       }
-      const key = keys.current();
-      const value = `Bearer ${signJwt(key, claimsFor(permission(namespaceId, role), nowMs))}`;
-      byNamespace.set(namespaceId, { value, mintedAtMs: nowMs, kid: key.kid });
+      const value = `Bearer ${signJwt(keys.current(), claimsFor(permission(namespaceId, role), nowMs))}`;
+      byNamespace.set(namespaceId, { value, mintedAtMs: nowMs });
       if (byNamespace.size > MOST_CACHED) dropStale(byNamespace, nowMs);
       return value;
     },

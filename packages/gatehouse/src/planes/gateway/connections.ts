@@ -1,4 +1,3 @@
-import { constants, type ServerHttp2Session } from 'node:http2';
 import type { DirectorySnapshot } from '#base/model/namespace-record';
 import type { Clock } from '#base/runtime/clock';
 import type { Connection } from './identified-call.ts';
@@ -12,9 +11,17 @@ const GRACE_MS = 70_000;
 const REVOKED_GRACE_MS = 2000;
 const SWEEP_MS = 1000;
 
+/** A connection of either HTTP version, as much of it as is needed to end it. */
+export interface HeldSession {
+  /** Lets running calls finish and takes no new ones. */
+  close(): void;
+  destroy(): void;
+  on(event: 'close', listener: () => void): unknown;
+}
+
 interface Held {
   readonly connection: Connection;
-  readonly session: ServerHttp2Session;
+  readonly session: HeldSession;
   readonly ageMaxMs: number;
   drainedAtMs: number | undefined;
   graceMs: number;
@@ -43,10 +50,16 @@ export class Connections {
     return this.#held.size;
   }
 
-  add(connection: Connection, session: ServerHttp2Session): void {
+  add(connection: Connection, session: HeldSession): void {
     // Jitter, so that clients which came together do not all come back together.
     const ageMaxMs = AGE_MAX_MS * (0.9 + Math.random() * 0.2);
-    this.#held.set(connection.id, { connection, session, ageMaxMs, drainedAtMs: undefined, graceMs: GRACE_MS });
+    this.#held.set(connection.id, {
+      connection,
+      session,
+      ageMaxMs,
+      drainedAtMs: undefined,
+      graceMs: GRACE_MS,
+    });
     session.on('close', () => this.#held.delete(connection.id));
   }
 
@@ -57,7 +70,7 @@ export class Connections {
     for (const held of this.#held.values()) {
       if (namespaceIds !== undefined && !namespaceIds.has(held.connection.namespaceId)) continue;
       if (held.drainedAtMs !== undefined) {
-        if (now - held.drainedAtMs > held.graceMs) held.session.destroy(undefined, constants.NGHTTP2_NO_ERROR);
+        if (now - held.drainedAtMs > held.graceMs) held.session.destroy();
       } else if (this.#revoked(held, snapshot)) {
         this.#drain(held, now, REVOKED_GRACE_MS);
       } else if (now - held.connection.openedAtMs > held.ageMaxMs) {
@@ -82,7 +95,9 @@ export class Connections {
     const refusal = this.#identifier.admits(held.connection, snapshot);
     // A filter that does not match leaves the connection open and refuses each call, as the Cloud does,
     // unless it was admitted before: then its calls must end.
-    return refusal !== undefined && (refusal.code !== 'certificate_filter_mismatch' || held.connection.admitted);
+    return (
+      refusal !== undefined && (refusal.code !== 'certificate_filter_mismatch' || held.connection.admitted)
+    );
   }
 
   #drain(held: Held, now: number, graceMs: number): void {

@@ -56,8 +56,8 @@ export function answerHealth(healthy: () => boolean): StreamService {
 
   return (stream, call, head) => {
     const reply = new StreamReply(stream, call, head.requestId);
-    readService(readMessages(stream, { messageBytesMax: REQUEST_BYTES_MAX, messagesMax: 1 })).then(
-      (service) => {
+    readService(readMessages(stream, { messageBytesMax: REQUEST_BYTES_MAX, messagesMax: 1 }))
+      .then((service) => {
         if (head.path !== CHECK) {
           const draining = (): boolean => stream.session?.closed === true;
           return watch({ service, reply, draining, told: undefined });
@@ -65,8 +65,8 @@ export function answerHealth(healthy: () => boolean): StreamService {
         const status = statusOf(service);
         if (status === Serving.SERVICE_UNKNOWN) return reply.finish(GrpcStatus.NOT_FOUND, 'unknown service');
         return reply.send(responseOf(status)).then(() => reply.finish(GrpcStatus.OK, ''));
-      },
-    ).catch((error: unknown) => reply.fail(error));
+      })
+      .catch((error: unknown) => reply.fail(error));
   };
 }
 

@@ -51,6 +51,8 @@ export interface PermittedCall extends IdentifiedCall {
 /** A call's answer, for whichever door it came through. */
 export interface CallAnswer {
   readonly status: number;
+  /** For the HTTPS door, where it is not what `status` maps to. */
+  readonly httpStatus?: number;
   readonly message: string;
   /** One uncompressed gRPC frame, or undefined where the status is not OK. */
   readonly frame: Buffer | undefined;

@@ -72,9 +72,9 @@ export class Identifier {
         verdict.reason === 'filter_mismatch' ? 'certificate_filter_mismatch' : 'certificate_not_admitted';
       throw refuse(code, { detail: verdict.reason });
     }
-    const { fingerprint, issuer, serial, notAfterMs } = verdict.identity;
+    const { fingerprint, issuer, serial, notAfterMs, admittedUntilMs } = verdict.identity;
     // The verdict is from the handshake; only time can have changed since.
-    if (this.#settings.now() > notAfterMs) throw refuse('certificate_expired');
+    if (this.#settings.now() > admittedUntilMs) throw refuse('certificate_expired');
     return { kind: 'certificate', namespaceId: record.id, fingerprint, issuer, serial, notAfterMs };
   }
 

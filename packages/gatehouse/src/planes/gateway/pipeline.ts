@@ -107,6 +107,7 @@ export class Call {
     }
     const answer: CallAnswer = {
       status: refusal.grpcStatus,
+      httpStatus: refusal.row.http,
       message: refusal.message,
       frame: undefined,
       details: undefined,

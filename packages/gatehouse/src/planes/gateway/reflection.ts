@@ -1,5 +1,5 @@
-import { refuse } from '#base/model/refusals';
 import { GrpcStatus } from '#base/model/grpc-status';
+import { refuse } from '#base/model/refusals';
 import type { StreamService } from './grpc-door.ts';
 import { readMessages } from './read-messages.ts';
 import { answerReflection } from './reflection/answer-reflection.ts';

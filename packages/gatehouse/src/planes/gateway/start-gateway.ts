@@ -1,6 +1,4 @@
 import type { TLSSocket } from 'node:tls';
-import type { AuditWriter } from '#core/audit/audit-writer';
-import { EnginePool, type EngineTarget } from '#core/engine/engine-pool';
 import type { TokenKeyring } from '#base/crypto/token-keyring';
 import { namespaceOfHost } from '#base/model/namespace-id';
 import type { DirectorySnapshot } from '#base/model/namespace-record';
@@ -15,16 +13,21 @@ import {
   type ServerIdentity,
   type TlsListener,
 } from '#base/wire/tls-listener';
-import { Connections } from './connections.ts';
+import type { AuditWriter } from '#core/audit/audit-writer';
+import { EnginePool, type EngineTarget } from '#core/engine/engine-pool';
+import { Connections, type HeldSession } from './connections.ts';
 import { Deadlines } from './deadlines.ts';
 import { type ConnectionLoad, type GrpcDoorDeps, serveGrpcStream } from './grpc-door.ts';
-import { streamServices } from './stream-services.ts';
+import { openHttpDoor } from './http-api/open-http-door.ts';
 import type { Connection } from './identified-call.ts';
 import { Identifier } from './identify.ts';
 import { Recorder } from './record.ts';
+import { streamServices } from './stream-services.ts';
 
 export interface GatewayOptions {
   readonly grpc: { readonly host: string; readonly port: number };
+  /** The HTTPS endpoint; absent where the platform has none. */
+  readonly https?: { readonly host: string; readonly port: number };
   readonly domain: string;
   readonly region: string;
   readonly identity: ServerIdentity;
@@ -49,6 +52,7 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly grpc: { readonly host: string; readonly port: number };
+  readonly https: { readonly host: string; readonly port: number } | undefined;
   setIdentity(identity: ServerIdentity): void;
   /** The engine's certificates have changed: connect anew. */
   refreshEngine(): void;
@@ -84,7 +88,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     streamServices: streamServices({ healthy: options.engine.healthy, nexusEnabled: options.nexusEnabled }),
   };
 
-  const onSocket = (socket: TLSSocket, serverName: string): void => {
+  type Accept = (socket: TLSSocket, connection: Connection) => HeldSession;
+  const onSocket = (socket: TLSSocket, serverName: string, accept: Accept): void => {
     const namespaceId = namespaceOfHost(serverName, domain);
     const connection = connectionOf(socket, namespaceId ?? '', clock.monotonicMs(), (candidate) =>
       identifier.admits(candidate, directory.snapshot()),
@@ -101,45 +106,65 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       socket.destroy();
       return;
     }
-    acceptGrpc(socket, connection.connection, deps, connections);
+    connections.add(connection.connection, accept(socket, connection.connection));
   };
 
-  const listener: TlsListener = await openTlsListener({
-    ...options.grpc,
-    identity: options.identity,
-    alpn: ['h2'],
-    minVersion: options.allowTls12 ? 'TLSv1.2' : 'TLSv1.3',
-    decoyCaPem: options.decoyCaPem,
-    trustOf: (serverName) => {
-      const id = namespaceOfHost(serverName, domain);
-      if (id === undefined) return undefined;
-      const record = directory.snapshot().namespaces.get(id);
-      // A name that does not exist goes through the same handshake, so that nobody can tell it apart.
-      if (record === undefined || record.caBundlePem === '') return { caPem: options.decoyCaPem, of: nobody };
-      return { caPem: record.caBundlePem, of: record };
-    },
-    onSocket,
-    onRefused: (reason, peer, serverName) => {
-      recorder.connection({
-        connectionId: uuidV7(clock.now()),
-        peer,
-        namespaceId: namespaceOfHost(serverName, domain) ?? '',
-        reason,
-        detail: '',
-      });
-    },
-  });
+  const listen = (
+    address: GatewayOptions['grpc'],
+    alpn: readonly string[],
+    accept: Accept,
+  ): Promise<TlsListener> =>
+    openTlsListener({
+      ...address,
+      identity: options.identity,
+      alpn,
+      minVersion: options.allowTls12 ? 'TLSv1.2' : 'TLSv1.3',
+      decoyCaPem: options.decoyCaPem,
+      trustOf: (serverName) => {
+        const id = namespaceOfHost(serverName, domain);
+        if (id === undefined) return undefined;
+        const record = directory.snapshot().namespaces.get(id);
+        // A name that does not exist goes through the same handshake, so that nobody can tell it apart.
+        if (record === undefined || record.caBundlePem === '')
+          return { caPem: options.decoyCaPem, of: nobody };
+        return { caPem: record.caBundlePem, of: record };
+      },
+      onSocket: (socket, serverName) => onSocket(socket, serverName, accept),
+      onRefused: (reason, peer, serverName) => {
+        recorder.connection({
+          connectionId: uuidV7(clock.now()),
+          peer,
+          namespaceId: namespaceOfHost(serverName, domain) ?? '',
+          reason,
+          detail: '',
+        });
+      },
+    });
+  const listener = await listen(options.grpc, ['h2'], (socket, connection) =>
+    acceptGrpc(socket, connection, deps),
+  );
+  const http = options.https === undefined ? undefined : openHttpDoor(deps);
+  const httpListener =
+    options.https === undefined || http === undefined
+      ? undefined
+      : await listen(options.https, ['h2', 'http/1.1'], http.accept);
   const stopWatching = directory.onChange((_, changedIds) => connections.sweep(new Set(changedIds)));
 
   return {
     grpc: listener.address,
-    setIdentity: (identity) => listener.setIdentity(identity),
+    https: httpListener?.address,
+    setIdentity(identity) {
+      listener.setIdentity(identity);
+      httpListener?.setIdentity(identity);
+    },
     refreshEngine: () => pool.refresh(),
     openConnections: () => connections.size,
     async drain(withinMs) {
       stopWatching();
       listener.stopAccepting();
+      httpListener?.stopAccepting();
       await connections.drain(withinMs);
+      http?.close();
       deadlines.close();
       await pool.close();
     },
@@ -169,12 +194,12 @@ function connectionOf(
   };
 }
 
-function acceptGrpc(socket: TLSSocket, connection: Connection, deps: GrpcDoorDeps, connections: Connections): void {
+function acceptGrpc(socket: TLSSocket, connection: Connection, deps: GrpcDoorDeps): HeldSession {
   const session = startHttp2Session(socket);
   const load: ConnectionLoad = { bytes: 0 };
   session.on('error', () => undefined);
   session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
     serveGrpcStream(deps, connection, load, stream, headers, rawHeaders);
   });
-  connections.add(connection, session);
+  return session;
 }

@@ -52,9 +52,12 @@ export class StreamReply {
   fail(error: unknown): void {
     if (this.isOver) return;
     // Before any byte of ours the call's own path answers, and records the reason too.
-    if (!this.#stream.headersSent) return this.#call.refuse(error);
+    if (!this.#stream.headersSent) {
+      this.#call.refuse(error);
+      return;
+    }
     const refusal = asRefusal(error);
-    return this.finish(refusal.grpcStatus, refusal.message);
+    this.finish(refusal.grpcStatus, refusal.message);
   }
 
   #open(): void {

@@ -1,5 +1,5 @@
-import { create, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import type { DescMessage } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { GrpcStatus } from '#base/model/grpc-status';
 import { messageType } from '#base/proto/api-registry';
 import type { ReflectionCatalogue } from './catalogue.ts';
@@ -8,7 +8,14 @@ import type { ReflectionCatalogue } from './catalogue.ts';
 interface ReflectionRequest {
   readonly host: string;
   readonly messageRequest:
-    | { readonly case: 'fileByFilename' | 'fileContainingSymbol' | 'allExtensionNumbersOfType' | 'listServices'; readonly value: string }
+    | {
+        readonly case:
+          | 'fileByFilename'
+          | 'fileContainingSymbol'
+          | 'allExtensionNumbersOfType'
+          | 'listServices';
+        readonly value: string;
+      }
     | {
         readonly case: 'fileContainingExtension';
         readonly value: { readonly containingType: string; readonly extensionNumber: number };
@@ -67,10 +74,16 @@ function answerOf(
     case 'allExtensionNumbersOfType': {
       const extensionNumber = catalogue.extensionNumbers(question.value);
       if (extensionNumber === undefined) return errorAnswer(GrpcStatus.NOT_FOUND, 'unknown type');
-      return { case: 'allExtensionNumbersResponse', value: { baseTypeName: question.value, extensionNumber } };
+      return {
+        case: 'allExtensionNumbersResponse',
+        value: { baseTypeName: question.value, extensionNumber },
+      };
     }
     case 'listServices':
-      return { case: 'listServicesResponse', value: { service: catalogue.services.map((name) => ({ name })) } };
+      return {
+        case: 'listServicesResponse',
+        value: { service: catalogue.services.map((name) => ({ name })) },
+      };
     case undefined:
       return errorAnswer(GrpcStatus.INVALID_ARGUMENT, 'the request asks nothing');
   }

@@ -1,5 +1,9 @@
 import { clone, toBinary } from '@bufbuild/protobuf';
-import { type DescriptorProto, type FileDescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import {
+  type DescriptorProto,
+  type FileDescriptorProto,
+  FileDescriptorProtoSchema,
+} from '@bufbuild/protobuf/wkt';
 import { engineApiFiles } from '#base/proto/api-registry';
 import { accessOf } from '#core/access/method-access';
 

@@ -1,0 +1,25 @@
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { silentLog } from '#base/runtime/log';
+import { callEngine } from './engine-call.ts';
+import { findEngine } from './find-engine.ts';
+import { registerNamespace } from './register-namespace.ts';
+import { startEngine } from './supervise-engine.ts';
+const binary = await findEngine({ version: '1.31.2', cacheFolder: process.env.HOME + '/.cache/gatehouse', path: '', progress: console.log });
+const engine = await startEngine({ home: '/tmp/eh4', binary, log: silentLog });
+await registerNamespace(engine, { id: 'a.local', retentionDays: 1 });
+engine.onState((s) => console.log('   state', s));
+const S = '/temporal.api.workflowservice.v1.WorkflowService/';
+const ask = async (method: string, field: number, query: string, label: string) => {
+  const m = new BinaryWriter().tag(1, WireType.LengthDelimited).string('a.local').tag(field, WireType.LengthDelimited).string(query).finish();
+  const t0 = performance.now();
+  const r = await callEngine(engine, S + method, m, engine.tokens.mintToken('a.local', 'read'), 20000);
+  console.log(label, query.length, r.status, r.message.slice(0, 120), Math.round(performance.now() - t0), 'ms', engine.state());
+  await new Promise((r) => setTimeout(r, 1500));
+};
+for (const n of [1000, 8000, 16000, 100_000, 1_000_000, 3_900_000]) await ask('CountWorkflowExecutions', 2, `WorkflowId = ${'~'.repeat(n)}1`, 'tilde');
+for (const n of [16000, 3_900_000]) await ask('CountWorkflowExecutions', 2, `${'~'.repeat(n)}1`, 'bare tilde');
+for (const n of [1000, 4000, 400_000, 970_000]) await ask('CountWorkflowExecutions', 2, `${'NOT '.repeat(n)} WorkflowId = "a"`, 'not');
+for (const n of [16000, 1_900_000]) await ask('CountWorkflowExecutions', 2, `${'('.repeat(n)}WorkflowId = "a"${')'.repeat(n)}`, 'parens');
+for (const q of ['/*!*/', '/*!1*/', 'WorkflowId = "a" /*!12345*/']) await ask('ListWorkers', 4, q, 'comment');
+for (const q of ['/*!*/', '/*!1*/', 'WorkflowId = "a" /*!12345*/']) await ask('CountWorkflowExecutions', 2, q, 'comment count');
+await engine.stop();

@@ -1,0 +1,35 @@
+import type { TLSSocket } from 'node:tls';
+import { startHttp2Session } from '#base/wire/http2-session';
+import type { HeldSession } from '../connections.ts';
+import type { ConnectionLoad } from '../grpc-door.ts';
+import type { Connection } from '../identified-call.ts';
+import type { PipelineDeps } from '../pipeline.ts';
+import { serveHttp } from './http-door.ts';
+import { Http1Server } from './http1-server.ts';
+import { http2Exchange } from './http2-exchange.ts';
+
+export interface HttpDoor {
+  /** Speaks HTTP on a connection whose TLS is done: version 2 where that was agreed, else 1.1. */
+  accept(socket: TLSSocket, connection: Connection): HeldSession;
+  close(): void;
+}
+
+/** The HTTPS endpoint of the namespaces. */
+export function openHttpDoor(deps: PipelineDeps): HttpDoor {
+  const http1 = new Http1Server();
+  return {
+    accept(socket, connection) {
+      const load: ConnectionLoad = { bytes: 0 };
+      if (socket.alpnProtocol !== 'h2') {
+        return http1.accept(socket, (exchange) => serveHttp(deps, connection, load, exchange));
+      }
+      const session = startHttp2Session(socket);
+      session.on('error', () => undefined);
+      session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
+        serveHttp(deps, connection, load, http2Exchange(stream, headers, rawHeaders));
+      });
+      return session;
+    },
+    close: () => http1.close(),
+  };
+}
