@@ -3,7 +3,7 @@ module gatehouse.local/descriptors
 go 1.26.8
 
 require (
-	go.temporal.io/api v1.63.3
+	go.temporal.io/api v1.64.1
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
