@@ -122,7 +122,11 @@ class TableBuilder {
 
   /** A text role on a field that is a message is carried by that message's own fields. */
   #messageRole(field: DescField, role: number): number {
-    return role === Role.taskQueue && field.message?.typeName === 'temporal.api.taskqueue.v1.TaskQueue' ? Role.none : role;
+    // WorkflowQuery is what a Worker is asked, not a visibility query.
+    if (role === Role.query) return Role.none;
+    return role === Role.taskQueue && field.message?.typeName === 'temporal.api.taskqueue.v1.TaskQueue'
+      ? Role.none
+      : role;
   }
 
   #mapEntry(message: DescMessage, field: DescField & { fieldKind: 'map' }, keyRole: number): number {

@@ -237,6 +237,14 @@ export const refusals = {
     severity: 'high',
   },
 
+  query_refused: {
+    grpc: 'INVALID_ARGUMENT',
+    http: 400,
+    text: 'the visibility query is not accepted',
+    cure: 'Shorten the query, and leave out comments.',
+    severity: 'medium',
+  },
+
   // limits
   stream_limit: {
     grpc: 'RESOURCE_EXHAUSTED',

@@ -15,9 +15,10 @@ export interface EngineAdvisory {
   readonly source: string;
   /**
    * What makes an affected version safe to run all the same: `settings` are the pins of engine-config.ts
-   * (an engine that Gatehouse starts always has them), `gateway` is a refusal on the path of a call.
+   * (an engine that Gatehouse starts always has them), `gateway` is a refusal on the path of a call, `residual`
+   * means that it stays open and what bounds its harm: tolerated for the pinned engine alone.
    */
-  readonly heldBy?: { readonly by: 'settings' | 'gateway'; readonly how: string };
+  readonly heldBy?: { readonly by: 'settings' | 'gateway' | 'residual'; readonly how: string };
 }
 
 const CVE_LIST = 'CVE record';
@@ -152,7 +153,7 @@ export const engineAdvisories: readonly EngineAdvisory[] = [
     affected: [{ from: '0.0.0', before: '1.31.3' }],
     fixedIn: ['1.30.7', '1.31.3'],
     source: CVE_LIST,
-    heldBy: { by: 'gateway', how: 'queries are bounded in length and nesting before they are relayed' },
+    heldBy: { by: 'gateway', how: 'queries are bounded in length (query-rules.ts)' },
   },
   {
     id: 'CVE-2026-16651',
@@ -160,7 +161,7 @@ export const engineAdvisories: readonly EngineAdvisory[] = [
     affected: [{ from: '0.0.0', before: '1.31.3' }],
     fixedIn: ['1.30.7', '1.31.3'],
     source: CVE_LIST,
-    heldBy: { by: 'gateway', how: 'queries with a comment are refused' },
+    heldBy: { by: 'gateway', how: 'queries with a version comment are refused (query-rules.ts)' },
   },
   {
     id: 'CVE-2026-16652',
@@ -168,6 +169,9 @@ export const engineAdvisories: readonly EngineAdvisory[] = [
     affected: [{ from: '1.17.0', before: '1.31.3' }],
     fixedIn: ['1.31.3'],
     source: INFERRED,
-    heldBy: { by: 'gateway', how: 'schedule exclusions of a fine cadence are bounded' },
+    heldBy: {
+      by: 'residual',
+      how: 'availability only, until the schedule is deleted or its namespace suspended',
+    },
   },
 ];

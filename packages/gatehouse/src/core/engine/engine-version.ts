@@ -4,7 +4,7 @@ import { EngineError } from './engine-error.ts';
 /** What the check of an engine's version says when it lets the engine run. */
 export interface EngineVersionVerdict {
   readonly version: string;
-  /** Advisories that touch this version and are held by our settings or by the gateway: for the log and `doctor`. */
+  /** Advisories of this version that `heldBy` answers for, residual ones too: for the log and `doctor`. */
   readonly held: readonly EngineAdvisory[];
   /** Advisories that an operator accepted by name: the caller records them in the audit log (T-098). */
   readonly accepted: readonly EngineAdvisory[];
@@ -32,8 +32,8 @@ export function checkEngineVersion(version: string, check: EngineVersionCheck): 
   const open: EngineAdvisory[] = [];
   for (const advisory of engineAdvisories) {
     if (!isAffected(parsed, advisory)) continue;
-    const holds =
-      advisory.heldBy?.by === 'gateway' || (advisory.heldBy !== undefined && check.settingsAreOurs);
+    const by = advisory.heldBy?.by;
+    const holds = by === 'gateway' || (by !== undefined && check.settingsAreOurs);
     if (holds) held.push(advisory);
     else if (check.acceptedAdvisories?.includes(advisory.id)) accepted.push(advisory);
     else open.push(advisory);

@@ -8,6 +8,7 @@ import { silentLog } from '#base/runtime/log';
 import { callEngine, type EngineAnswer } from './engine-call.ts';
 import type { EngineHandle } from './engine-handle.ts';
 import { findEngine, PINNED_ENGINE_VERSION } from './find-engine.ts';
+import { findQueryFault, QUERY_LENGTH_MAX } from './query-rules.ts';
 import { registerNamespace } from './register-namespace.ts';
 import { startEngine } from './supervise-engine.ts';
 
@@ -43,6 +44,38 @@ test('T-098 a write token cannot make the engine run a command through a compute
     assert.match(answer.message, /Could not instantiate compute provider/);
     await assert.rejects(stat(marker), { code: 'ENOENT' });
   }
+});
+
+/** CVE-2026-16651 and -65651: what the rules let through leaves the engine alive, and what kills it is refused. */
+test('T-098 a query that passes the rules does not end the engine, and those that do are refused', async () => {
+  const pid = engine.pid;
+  const token = (): string => engine.tokens.mintToken('alpha.local', 'read');
+  const service = '/temporal.api.workflowservice.v1.WorkflowService';
+  for (const query of [
+    '~'.repeat(QUERY_LENGTH_MAX),
+    'NOT '.repeat(QUERY_LENGTH_MAX / 4),
+    '('.repeat(QUERY_LENGTH_MAX),
+    '/*',
+    '/* !1*/ WorkflowId = "a"',
+    "WorkflowId = '/* a */' -- b",
+  ]) {
+    assert.equal(findQueryFault(query), undefined);
+    for (const [method, field] of [
+      ['CountWorkflowExecutions', 2],
+      ['ListWorkers', 4],
+    ] as const) {
+      const request = message(text(1, 'alpha.local'), text(field, query));
+      await callEngine(engine, `${service}/${method}`, request, token(), 10_000);
+    }
+  }
+  assert.equal(engine.pid, pid);
+  assert.equal(engine.state(), 'ready');
+  for (const query of ['/*!*/', '/*!1*/', 'WorkflowId = "a" /*!12345*/', 'x'.repeat(QUERY_LENGTH_MAX + 1)]) {
+    assert.notEqual(findQueryFault(query), undefined, query.slice(0, 40));
+  }
+  const deadly = message(text(1, 'alpha.local'), text(4, '/*!*/'));
+  const answer = await callEngine(engine, `${service}/ListWorkers`, deadly, token(), 10_000);
+  assert.equal(answer.status, 14, 'the pinned engine no longer dies of it: the advisory can leave the table');
 });
 
 /** Field writers for the few messages of this attack; numbers from temporal/api 1.62.8. */

@@ -12,6 +12,7 @@ import {
   isReservedWorkflowId,
   isReservedWorkflowType,
 } from '#core/access/reserved-names';
+import { findQueryFault } from '#core/engine/query-rules';
 import { type TokenScope, unbindToken } from '#core/tokens/token-binding';
 import type { PermittedCall } from './identified-call.ts';
 import { pageQuestion } from './page-question.ts';
@@ -95,6 +96,8 @@ class RequestWork {
         throw refuse('field_refused');
       case Role.nexusEndpoint:
         return this.#nexusEndpoint(mention);
+      case Role.query:
+        return this.#query(mention);
       default:
         return this.#reservedName(mention);
     }
@@ -138,6 +141,12 @@ class RequestWork {
     if (bound.length === 0) return;
     const scope: TokenScope = { namespaceUuid: this.#call.namespace.uuid, kind, question };
     this.#edits.push(replaceMention(scanner, mention, unbindToken(this.#settings.tokenKeys(), scope, bound)));
+  }
+
+  /** Some queries end the engine's process or keep it busy for good (CVE-2026-16651, CVE-2026-65651). */
+  #query(mention: number): void {
+    const fault = findQueryFault(scanner.text(mention));
+    if (fault !== undefined) throw refuse('query_refused', { publicDetail: fault });
   }
 
   #questionText(): string {

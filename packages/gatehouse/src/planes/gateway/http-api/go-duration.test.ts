@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { goDurationToJson } from './go-duration.ts';
+
+const read: readonly (readonly [string, string])[] = [
+  ['0', '0s'],
+  ['10s', '10s'],
+  ['1h30m', '5400s'],
+  ['250ms', '0.250000000s'],
+  ['-1.5s', '-1.500000000s'],
+  ['.5m', '30s'],
+  ['1us', '0.000001000s'],
+];
+for (const [text, json] of read) {
+  test(`the duration ${text} of Go is ${json}`, () => assert.equal(goDurationToJson(text), json));
+}
+
+for (const text of ['', '1', 's', '1d', '1 s', '1s ', '1e3s', 'Infinitys', '9999999h']) {
+  test(`${JSON.stringify(text)} is no duration of Go`, () => assert.equal(goDurationToJson(text), undefined));
+}
