@@ -4,6 +4,7 @@ import type { AuditEvent } from '#base/model/audit-event';
 import type { Clock } from '#base/runtime/clock';
 import { uuidV7 } from '#base/runtime/ids';
 import type { Log } from '#base/runtime/log';
+import { type ProcessLock, takeProcessLock } from '#base/runtime/process-lock';
 import { makePrivateFolder } from '#base/runtime/safe-file';
 import type { AuditSigningKey } from './audit-signing-key.ts';
 import { createFolding } from './folding.ts';
@@ -14,7 +15,6 @@ import { type ChainEnd, repairTail } from './repair.ts';
 import { diskSegmentFiles, type SegmentFiles } from './segment-files.ts';
 import { systemEvent } from './system-event.ts';
 import { publishVerificationKey } from './verification-keys.ts';
-import { takeWriterLock, type WriterLock } from './writer-lock.ts';
 
 /** The one writer of a chain. Nothing given to it is dropped while the process lives. */
 export interface AuditWriter {
@@ -66,6 +66,8 @@ export interface AuditWriterOptions {
    * costs about 0.35 ms of CPU, however large: 10 ms are 3.5 % of a core at most, 20 ms half of that.
    */
   readonly relaxedDelayMs?: number;
+  /** The longest that a relaxed record is written but not synced: only a loss of power can take it then. */
+  readonly syncDelayMs?: number;
   /** Above it `writable()` is false. Calls under way may still append: their records are kept. */
   readonly queueBytesMax?: number;
   /** How many alike refusals a second are written out before the rest is folded. */
@@ -80,7 +82,11 @@ export interface AuditWriterOptions {
 export async function openAuditWriter(options: AuditWriterOptions): Promise<AuditWriter> {
   const { folder } = options;
   await makePrivateFolder(folder);
-  const lock = await takeWriterLock(folder);
+  // A second writer would take the first one's half-written line for a torn tail.
+  const lock = await takeProcessLock(
+    folder,
+    (pid) => `the audit chain in ${folder} is being written by process ${pid}`,
+  );
   try {
     await removeLeftovers(folder);
     const end = await repairTail(folder);
@@ -95,7 +101,7 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
 async function startWriter(
   options: AuditWriterOptions,
   end: ChainEnd,
-  lock: WriterLock,
+  lock: ProcessLock,
 ): Promise<AuditWriter> {
   const { folder, clock, log, signingKey, checkpointMs = 10_000 } = options;
   const commit = startGroupCommit({
@@ -105,6 +111,7 @@ async function startWriter(
     log,
     start: { segment: end.last?.header.segment ?? 1, bytes: end.last?.bytes ?? 0 },
     relaxedDelayMs: options.relaxedDelayMs ?? 10,
+    syncDelayMs: options.syncDelayMs ?? 200,
     queueBytesMax: options.queueBytesMax ?? 33_554_432,
   });
   const latest = keepLatestCheckpoint(folder, log, commit.whenDurable);

@@ -3,11 +3,14 @@ import { refuse } from '#base/model/refusals';
 import { createBackoff } from '#base/runtime/backoff';
 import type { Clock } from '#base/runtime/clock';
 import type { Log } from '#base/runtime/log';
-import { type SegmentFile, type SegmentFiles, segmentPath } from './segment-files.ts';
+import { openSegmentAppender } from './segment-appender.ts';
+import type { SegmentFiles } from './segment-files.ts';
 
 /**
- * Brings lines to disk in the order given: everything that waits goes out in one write and one fdatasync,
- * and there is never a second one under way. A line given is kept until it is on disk, whatever fails.
+ * Brings lines to disk in the order given: everything that waits goes out in one write, and there is never a
+ * second one under way. Where somebody waits, an fdatasync follows at once; otherwise one follows within
+ * `syncDelayMs`, since a sync costs more than all the rest: what was written survives the end of this process,
+ * what was synced survives a loss of power. A line given is kept until it is synced, whatever fails.
  */
 export interface GroupCommit {
   /** Queues a line for a segment. Segments only ever grow by one; the first line of a new one creates its file. */
@@ -43,6 +46,8 @@ export interface GroupCommitOptions {
   readonly start: { readonly segment: number; readonly bytes: number };
   /** How long a line that nobody waits for may wait for company. */
   readonly relaxedDelayMs: number;
+  /** How long what was written may stay unsynced where nobody waits. */
+  readonly syncDelayMs: number;
   readonly queueBytesMax: number;
 }
 
@@ -58,19 +63,21 @@ const BATCH_BYTES_MAX = 1_048_576;
 /** A sync that takes longer counts as a failed store: callers are refused, not queued (F-12). */
 const STALL_MS = 2_000;
 const RETRY_FIRST_MS = 20;
+const NOTHING = Buffer.alloc(0);
 const RETRY_MOST_MS = 1_000;
 const CLOSE_WAIT_MS = 5_000;
 
 export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
   const { clock, log } = options;
   const stats: CommitStats = { queuedLines: 0, queuedBytes: 0, commits: 0, failures: 0, failing: undefined };
-  const segments = openSegments(options);
+  const segments = openSegmentAppender(options);
   const queue: Batch[] = [];
   let underWay: Batch | undefined;
   let startedMs = 0;
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let immediate: NodeJS.Immediate | undefined;
+  let syncTimer: NodeJS.Timeout | undefined;
   let closeByMs = Number.POSITIVE_INFINITY;
   let gaveUp = false;
   let cause: unknown;
@@ -96,6 +103,28 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
     running ??= run().finally(() => {
       running = undefined;
       schedule();
+      if (segments.hasUnsynced()) syncTimer ??= setTimeout(syncWhatIsWritten, options.syncDelayMs);
+    });
+  };
+
+  const syncWhatIsWritten = (): void => {
+    syncTimer = undefined;
+    // Whoever loses by a failure learns of it by `writable`; here nobody waits.
+    if (segments.hasUnsynced()) whenDurable().catch(() => undefined);
+  };
+
+  const whenDurable = (): Promise<void> => {
+    let batch = queue.at(-1) ?? underWay;
+    if (batch === undefined && segments.hasUnsynced()) {
+      batch = { segment: segments.current(), lines: [], bytes: 0, waiters: [] };
+      queue.push(batch);
+    }
+    if (batch === undefined) return Promise.resolve();
+    if (stats.failing !== undefined) return Promise.reject(unavailable());
+    const { waiters } = batch;
+    return new Promise((resolve, reject) => {
+      waiters.push({ resolve, reject });
+      schedule();
     });
   };
 
@@ -111,13 +140,17 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
 
   /** False only where the writer is closing and time is up: the batch is lost, and `close` says so. */
   const commitUntilDone = async (batch: Batch): Promise<boolean> => {
-    const bytes = Buffer.from(batch.lines.join(''), 'latin1');
+    let bytes = Buffer.from(batch.lines.join(''), 'latin1');
     const backoff = createBackoff(RETRY_FIRST_MS, RETRY_MOST_MS);
     for (;;) {
       startedMs = clock.monotonicMs();
       try {
-        await segments.append(batch.segment, bytes);
-        break;
+        const durable = batch.waiters.length > 0 || closeByMs !== Number.POSITIVE_INFINITY;
+        await segments.append(batch.segment, bytes, durable);
+        // Somebody may have begun to wait meanwhile.
+        if (durable || batch.waiters.length === 0) break;
+        bytes = NOTHING;
+        continue;
       } catch (error) {
         fail(error, batch);
         if (clock.monotonicMs() >= closeByMs) return false;
@@ -167,72 +200,23 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
       stats.queuedBytes += line.length;
       schedule();
     },
-    whenDurable() {
-      const batch = queue.at(-1) ?? underWay;
-      if (batch === undefined) return Promise.resolve();
-      if (stats.failing !== undefined) return Promise.reject(unavailable());
-      return new Promise((resolve, reject) => {
-        batch.waiters.push({ resolve, reject });
-        schedule();
-      });
-    },
+    whenDurable,
     writable: () => stats.failing === undefined && stats.queuedBytes < options.queueBytesMax && !isStalled(),
     async close() {
+      clearTimeout(syncTimer);
       closeByMs = clock.monotonicMs() + CLOSE_WAIT_MS;
-      while (stats.queuedLines > 0 && !gaveUp) {
+      if (segments.hasUnsynced()) whenDurable().catch(() => undefined);
+      while ((queue.length > 0 || underWay !== undefined) && !gaveUp) {
         start();
         await running;
       }
+      clearTimeout(syncTimer);
       await segments.close();
       if (stats.queuedLines > 0) {
         throw new Error(`${stats.queuedLines} audit records could not be written (${stats.failing})`, {
           cause,
         });
       }
-    },
-  };
-}
-
-/** The open segment. A write that failed is taken back and may be tried again, in the same place. */
-function openSegments(options: GroupCommitOptions): {
-  append(segment: number, bytes: Buffer): Promise<void>;
-  close(): Promise<void>;
-} {
-  let file: SegmentFile | undefined;
-  let current = options.start.segment;
-  let position = options.start.bytes;
-
-  const openFor = async (segment: number): Promise<SegmentFile> => {
-    if (file !== undefined && segment === current) return file;
-    const before = file;
-    file = undefined;
-    await before?.close();
-    if (segment !== current) position = 0;
-    current = segment;
-    const path = segmentPath(options.folder, segment);
-    file = await (position === 0 ? options.files.create(path) : options.files.reopen(path));
-    return file;
-  };
-
-  return {
-    async append(segment, bytes) {
-      const target = await openFor(segment);
-      try {
-        await target.write(bytes, position);
-        // After a failed sync the kernel may call the pages clean; only writing them again makes it true.
-        await target.sync();
-      } catch (error) {
-        await target.truncate(position).catch((truncateError: unknown) => {
-          options.log.debug('a torn audit tail stays until the next write', { error: truncateError });
-        });
-        throw error;
-      }
-      position += bytes.length;
-    },
-    async close() {
-      const open = file;
-      file = undefined;
-      await open?.close();
     },
   };
 }
