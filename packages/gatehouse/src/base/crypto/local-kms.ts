@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import { link, open, unlink } from 'node:fs/promises';
+import { link, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncFolder } from '#base/runtime/safe-file';
 import { aadOf, openBox, sealBox } from './aead.ts';
@@ -76,21 +76,21 @@ async function readKeyFile(path: string): Promise<Buffer | undefined> {
 async function createKeyFile(path: string): Promise<Buffer> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   const bytes = randomBytes(KEY_BYTES);
-  const file = await open(temporary, 'wx', 0o600);
   try {
-    await file.writeFile(bytes);
-    await file.datasync();
-  } finally {
-    bytes.fill(0);
-    await file.close();
-  }
-  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.datasync();
+    } finally {
+      bytes.fill(0);
+      await file.close();
+    }
     await link(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
   } finally {
-    await unlink(temporary);
+    await rm(temporary, { force: true });
   }
   const winner = await readKeyFile(path);
   if (winner === undefined) throw new Error(`key file ${path} vanished while it was made: start again`);

@@ -3,8 +3,9 @@ import { refuse } from '#base/model/refusals';
 import type { Clock } from '#base/runtime/clock';
 import type { Log } from '#base/runtime/log';
 import { type CopyKeeper, createCopyKeeper } from './copy-keeper.ts';
-import { type Database, type DatabaseOptions, openDatabase } from './database/database.ts';
+import type { Database, DatabaseOptions } from './database/database.ts';
 import { SchemaTooNewError } from './database/migrations.ts';
+import { openDatabase } from './database/open-database.ts';
 import type { Directory, DirectoryState } from './directory.ts';
 import { createDirectoryWriter, type DirectoryChecks } from './directory-writer.ts';
 import { createFollower, type Follower } from './follower.ts';
@@ -54,6 +55,8 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Dire
   const keeper = createCopyKeeper({ path: cachePath, kms, clock, log });
   const write = <T>(work: (scope: WriteScope) => Promise<T>): Promise<T> =>
     writeTransaction({ database, known: () => follower.held.image, log }, work);
+  // A directory that cannot be used, for want of its KMS key, leaves no copy behind.
+  let isServing = false;
   const alarm = createAgeAlarm(snapshotMaxAgeMs, log);
   const rotation = createTokenRotation({ kms, clock, log, times, write });
   const follower: Follower = createFollower({
@@ -66,10 +69,10 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Dire
     log,
     adopt: keys.adopt,
     async afterRound(trouble) {
-      alarm(follower.held.ageMs());
+      if (isServing) alarm(follower.held.ageMs());
       const confirmed = follower.held.copy();
       if (trouble !== undefined || confirmed === undefined) return;
-      keeper.offer(confirmed);
+      if (isServing) keeper.offer(confirmed);
       if (await rotation.attend(confirmed.image)) void follower.catchUp();
     },
   });
@@ -79,6 +82,13 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Dire
     await follower.close();
     await database.close();
     throw error;
+  }
+  isServing = true;
+  const confirmed = follower.held.copy();
+  if (follower.trouble() === undefined && confirmed !== undefined) {
+    // On disk before anybody relies on it: the next start may be without the database.
+    keeper.offer(confirmed);
+    await keeper.flush();
   }
   follower.start();
   return directoryOver({ ...options, log, snapshotMaxAgeMs }, { database, follower, keys, keeper, write });

@@ -1,8 +1,6 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Secret } from '#base/crypto/secret';
-import { openPostgresDatabase } from './postgres-database.ts';
 import type { DirectorySchema } from './schema.ts';
-import { openSqliteDatabase } from './sqlite-database.ts';
 
 /** Where the directory is kept. */
 export type DatabaseOptions =
@@ -35,9 +33,4 @@ export interface Database {
   watch(hint: (lost: boolean) => void): () => void;
   isDuplicate(error: unknown): boolean;
   close(): Promise<void>;
-}
-
-/** Nothing is connected yet: that happens with the first query. */
-export function openDatabase(options: DatabaseOptions): Database {
-  return options.kind === 'sqlite' ? openSqliteDatabase(options.path) : openPostgresDatabase(options);
 }

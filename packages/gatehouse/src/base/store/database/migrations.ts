@@ -45,8 +45,9 @@ export interface MigrateOptions {
  */
 export async function migrate(db: Kysely<DirectorySchema>, options: MigrateOptions): Promise<void> {
   const steps = options.steps ?? migrations;
-  // Asked first without a lock: a replica in front of a read-only database may start too.
-  if ((await currentVersion(db)) === steps.length) return;
+  // Asked first without a lock, so that a replica starts on a read-only database too. Where the question
+  // fails, the database is empty or away: what follows tells which.
+  if ((await markedVersion(db).catch(() => undefined)) === steps.length) return;
   for (let done = false; !done; ) {
     done = await db.transaction().execute(async (transaction) => {
       await options.lock(transaction);
@@ -64,23 +65,18 @@ export async function migrate(db: Kysely<DirectorySchema>, options: MigrateOptio
   }
 }
 
-/** Undefined for a database that is empty or away: the locked way tells which. */
-async function currentVersion(db: Kysely<DirectorySchema>): Promise<number | undefined> {
-  try {
-    const { version } = await db
-      .selectFrom('directory_migrations')
-      .select((columns) => columns.fn.max('version').as('version'))
-      .executeTakeFirstOrThrow();
-    return version;
-  } catch {
-    return undefined;
-  }
+async function markedVersion(db: Kysely<DirectorySchema>): Promise<number> {
+  const row = await db
+    .selectFrom('directory_migrations')
+    .select((columns) => columns.fn.max('version').as('version'))
+    .executeTakeFirst();
+  return row?.version ?? 0;
 }
 
 async function ensureMarks(transaction: Transaction<DirectorySchema>, mayCreate: boolean): Promise<number> {
   await sql`create table if not exists directory_migrations (
     version integer primary key, name text not null, applied_at_ms bigint not null)`.execute(transaction);
-  const version = (await currentVersion(transaction)) ?? 0;
+  const version = await markedVersion(transaction);
   // Thrown inside the transaction, so that the table made above goes again.
   if (version === 0 && !mayCreate) throw new DirectoryMissingError();
   return version;

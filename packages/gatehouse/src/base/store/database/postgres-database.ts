@@ -13,6 +13,8 @@ const MIGRATION_LOCK = 7_233_001;
 const UNIQUE_VIOLATION = '23505';
 /** Longer than any query of ours; a database that hangs is away for us. */
 const QUERY_TIMEOUT_MS = 5_000;
+/** Shorter: a server that still answers ends the query itself, and the connection stays of use. */
+const STATEMENT_TIMEOUT_MS = 4_000;
 
 /** The directory in PostgreSQL: a small pool for queries, one connection more to listen for changes. */
 export function openPostgresDatabase(options: PostgresOptions): Database {
@@ -59,8 +61,8 @@ function clientConfig(options: PostgresOptions): pg.ClientConfig {
     application_name: 'gatehouse',
     connectionTimeoutMillis: 3_000,
     query_timeout: QUERY_TIMEOUT_MS,
-    statement_timeout: QUERY_TIMEOUT_MS,
-    lock_timeout: QUERY_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    lock_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: 2 * QUERY_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,
