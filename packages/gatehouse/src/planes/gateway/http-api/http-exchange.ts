@@ -10,6 +10,8 @@ export interface HttpExchange {
   /** Name and value in turn, as sent. */
   readonly rawHeaders: readonly string[];
   readonly body: Readable;
+  /** The connection has too many requests under way: this one is to be refused. */
+  readonly overload: boolean;
   /** Call before reading the body: a client may wait to be told that it should send it. */
   expectBody(): void;
   /** Answers, once. A body that is still coming is read away, within bounds, so that the answer is seen. */

@@ -39,7 +39,8 @@ export function headOf(
 }
 
 /** @throws Refusal for a head that somebody else might read differently, or that a browser sent for a page. */
-export function checkHead({ headers, rawHeaders }: HttpExchange): void {
+export function checkHead({ headers, rawHeaders, overload }: HttpExchange): void {
+  if (overload) throw refuse('stream_limit');
   if (rawHeaders.length / 2 > HEADERS_MAX)
     throw refuse('input_invalid', { publicDetail: 'too many headers' });
   if (sentValues(rawHeaders, 'host').length > 1) throw refuse('header_ambiguous', { publicDetail: 'host' });

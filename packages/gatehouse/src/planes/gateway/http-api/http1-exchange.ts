@@ -5,18 +5,22 @@ import type { HttpExchange } from './http-exchange.ts';
 const DISCARD_BYTES_MAX = 16 * 1024 * 1024;
 const DISCARD_MS = 2000;
 
+/** What the connection knows of itself. */
+export interface Http1State {
+  /** It takes no request after this one. */
+  readonly closing: () => boolean;
+  readonly overload: boolean;
+  readonly onClose: HttpExchange['onClose'];
+}
+
 /** A request on an HTTP/1.1 connection. */
-export function http1Exchange(
-  req: IncomingMessage,
-  res: ServerResponse,
-  closing: () => boolean,
-): HttpExchange {
+export function http1Exchange(req: IncomingMessage, res: ServerResponse, state: Http1State): HttpExchange {
   req.on('error', () => undefined);
   res.on('error', () => undefined);
   const write = (status: number, headers: Readonly<Record<string, string>>, text: string): void => {
     if (res.destroyed || res.headersSent) return;
     // What is left of the body would be read as the next request.
-    if (closing() || !req.complete) res.setHeader('connection', 'close');
+    if (state.closing() || !req.complete) res.setHeader('connection', 'close');
     res.writeHead(status, { ...headers });
     res.end(text);
   };
@@ -27,6 +31,7 @@ export function http1Exchange(
     headers: req.headers,
     rawHeaders: req.rawHeaders,
     body: req,
+    overload: state.overload,
     expectBody: () => {
       if (req.headers.expect?.toLowerCase() === '100-continue') res.writeContinue();
     },
@@ -36,8 +41,7 @@ export function http1Exchange(
       if (req.complete || waits) return write(status, headers, text);
       return discardBody(req, () => write(status, headers, text));
     },
-    // Not the request's event: that one also comes when its body has been read.
-    onClose: (listener) => res.on('close', listener),
+    onClose: state.onClose,
   };
 }
 

@@ -19,6 +19,9 @@ const statusLines: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
 
+/** Requests may be sent before earlier ones are answered; this many on one connection are taken on. */
+const RUNNING_MAX = 100;
+
 type OnRequest = (exchange: HttpExchange) => void;
 
 /** Speaks HTTP/1.1 on connections whose TLS is done, by the runtime's strict parser. */
@@ -76,28 +79,45 @@ export class Http1Server {
 class Http1Session implements HeldSession {
   readonly #socket: TLSSocket;
   readonly #onRequest: OnRequest;
-  #running = 0;
+  /** Ends of the requests under way. */
+  readonly #running = new Set<() => void>();
   #closing = false;
 
   constructor(socket: TLSSocket, onRequest: OnRequest) {
     this.#socket = socket;
     this.#onRequest = onRequest;
     socket.on('error', () => undefined);
+    // An answer that waits behind another is not told that the connection has gone.
+    socket.on('close', () => {
+      for (const end of [...this.#running]) end();
+    });
   }
 
   serve(req: IncomingMessage, res: ServerResponse): void {
-    this.#running += 1;
-    res.on('close', () => {
-      this.#running -= 1;
-      if (this.#closing && this.#running === 0) this.#socket.destroySoon();
-    });
-    this.#onRequest(http1Exchange(req, res, () => this.#closing));
+    const listeners: (() => void)[] = [];
+    const overload = this.#running.size >= RUNNING_MAX;
+    const end = (): void => {
+      if (!this.#running.delete(end)) return;
+      for (const listener of listeners) listener();
+      if (this.#closing && this.#running.size === 0) this.#socket.destroySoon();
+    };
+    this.#running.add(end);
+    // Not the request's event: that one also comes when its body has been read.
+    res.on('close', end);
+    if (overload) this.#closing = true;
+    this.#onRequest(
+      http1Exchange(req, res, {
+        closing: () => this.#closing,
+        overload,
+        onClose: (listener) => listeners.push(listener),
+      }),
+    );
   }
 
   /** Lets running requests finish and takes no new ones. */
   close(): void {
     this.#closing = true;
-    if (this.#running === 0) this.#socket.destroySoon();
+    if (this.#running.size === 0) this.#socket.destroySoon();
   }
 
   destroy(): void {

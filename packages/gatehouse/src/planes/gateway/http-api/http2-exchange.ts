@@ -18,6 +18,8 @@ export function http2Exchange(
     headers,
     rawHeaders,
     body: stream,
+    // The session's own limit of streams refuses them before they get here.
+    overload: false,
     expectBody: () => {
       if (headers.expect === '100-continue' && !stream.headersSent)
         stream.additionalHeaders({ ':status': 100 });

@@ -5,6 +5,7 @@ import type { ConnectionLoad } from '../grpc-door.ts';
 import type { Connection } from '../identified-call.ts';
 import type { PipelineDeps } from '../pipeline.ts';
 import { serveHttp } from './http-door.ts';
+import type { HttpExchange } from './http-exchange.ts';
 import { Http1Server } from './http1-server.ts';
 import { http2Exchange } from './http2-exchange.ts';
 
@@ -17,16 +18,25 @@ export interface HttpDoor {
 /** The HTTPS endpoint of the namespaces. */
 export function openHttpDoor(deps: PipelineDeps): HttpDoor {
   const http1 = new Http1Server();
+  const serve = (connection: Connection, load: ConnectionLoad, exchange: HttpExchange): void => {
+    try {
+      serveHttp(deps, connection, load, exchange);
+    } catch (error) {
+      // A bug of ours: the call dies and the process lives.
+      deps.log.error('an HTTP request could not be served', { error, connectionId: connection.id });
+      exchange.answer(500, {}, '');
+    }
+  };
   return {
     accept(socket, connection) {
       const load: ConnectionLoad = { bytes: 0 };
       if (socket.alpnProtocol !== 'h2') {
-        return http1.accept(socket, (exchange) => serveHttp(deps, connection, load, exchange));
+        return http1.accept(socket, (exchange) => serve(connection, load, exchange));
       }
       const session = startHttp2Session(socket);
       session.on('error', () => undefined);
       session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
-        serveHttp(deps, connection, load, http2Exchange(stream, headers, rawHeaders));
+        serve(connection, load, http2Exchange(stream, headers, rawHeaders));
       });
       return session;
     },

@@ -14,7 +14,8 @@ test('any JSON value but null becomes a json/plain payload and comes back as it 
       const value: unknown = JSON.parse(source);
       const payload = lengthenPayload(value);
       if (value === null) assert.deepEqual(payload, NULL);
-      else assert.deepEqual(shortenPayload(payload), value);
+      // As text: integers beyond 2^53 come back as they were written, not as numbers.
+      else assert.equal(JSON.stringify(shortenPayload(payload)), JSON.stringify(value));
     }),
   );
 });
@@ -22,7 +23,10 @@ test('any JSON value but null becomes a json/plain payload and comes back as it 
 test('null is the null payload, which the engine shows in its full form', () => {
   assert.deepEqual(lengthenPayload(null), NULL);
   assert.deepEqual(shortenPayload({ metadata: { encoding: base64('binary/null') }, data: '' }), NULL);
-  assert.deepEqual(shortenPayload({ metadata: { encoding: base64('json/plain') }, data: base64('null') }), NULL);
+  assert.deepEqual(
+    shortenPayload({ metadata: { encoding: base64('json/plain') }, data: base64('null') }),
+    NULL,
+  );
 });
 
 test('a full payload is taken as it is, in either alphabet of base64', () => {
@@ -58,10 +62,16 @@ test('_protoMessageType makes a json/protobuf payload, and the other way round',
 const notShortened: readonly (readonly [string, PayloadJson])[] = [
   ['sealed', { metadata: { encoding: base64('binary/gatehouse') }, data: 'AA==' }],
   ['of plain bytes', { metadata: { encoding: base64('binary/plain') }, data: 'AA==' }],
-  ['with further metadata', { metadata: { encoding: base64('json/plain'), 'key-id': 'AA==' }, data: base64('1') }],
+  [
+    'with further metadata',
+    { metadata: { encoding: base64('json/plain'), 'key-id': 'AA==' }, data: base64('1') },
+  ],
   ['whose data is not JSON', { metadata: { encoding: base64('json/plain') }, data: base64('{') }],
   ['of no encoding', {}],
-  ['of a protobuf message that is no object', { metadata: { encoding: base64('json/protobuf'), messageType: base64('a') }, data: base64('[]') }],
+  [
+    'of a protobuf message that is no object',
+    { metadata: { encoding: base64('json/protobuf'), messageType: base64('a') }, data: base64('[]') },
+  ],
 ];
 for (const [name, payload] of notShortened) {
   test(`a payload ${name} keeps its full form`, () => assert.equal(shortenPayload(payload), undefined));

@@ -31,7 +31,11 @@ for (const target of refused) {
 }
 
 test('T-023 what is encoded twice is decoded once, and matrix parameters are part of their segment', () => {
-  assert.deepEqual(parseRequestTarget('/namespaces/a%252fb/x;v=1').segments, ['namespaces', 'a%2fb', 'x;v=1']);
+  assert.deepEqual(parseRequestTarget('/namespaces/a%252fb/x;v=1').segments, [
+    'namespaces',
+    'a%2fb',
+    'x;v=1',
+  ]);
 });
 
 test('a query is read as a form: repeated names, plus for a space, values with an equals sign', () => {
