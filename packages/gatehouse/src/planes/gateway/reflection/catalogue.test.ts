@@ -11,13 +11,20 @@ const OPERATOR_SERVICE = 'temporal.api.operatorservice.v1.OperatorService';
 test('T-036 reflection lists exactly the methods that the caller can call', () => {
   const methods = methodsOf(openCatalogue({ nexusEnabled: false }), WORKFLOW_SERVICE);
   assert.ok(methods.includes('StartWorkflowExecution') && methods.includes('GetClusterInfo'));
-  for (const hidden of ['RegisterNamespace', 'ListNamespaces', 'PollNexusTaskQueue', 'PauseWorkflowExecution']) {
+  for (const hidden of [
+    'RegisterNamespace',
+    'ListNamespaces',
+    'PollNexusTaskQueue',
+    'PauseWorkflowExecution',
+  ]) {
     assert.ok(!methods.includes(hidden), hidden);
   }
   for (const method of methods) {
     assert.match(accessOf(`/${WORKFLOW_SERVICE}/${method}`) ?? '', /^(?:read|write|gateway)$/);
   }
-  assert.deepEqual(methodsOf(openCatalogue({ nexusEnabled: false }), OPERATOR_SERVICE), ['ListSearchAttributes']);
+  assert.deepEqual(methodsOf(openCatalogue({ nexusEnabled: false }), OPERATOR_SERVICE), [
+    'ListSearchAttributes',
+  ]);
 });
 
 test('T-036 Nexus methods are shown where Nexus is on', () => {
