@@ -9,7 +9,11 @@ import { proxyTarget, type Subject, type SubjectGround } from './subject.ts';
 const MAIN_FILE = fileURLToPath(new URL('../packages/gatehouse/src/cli/main.ts', import.meta.url));
 
 /** Flags of production (`npm run up` has the same): the large young generation is part of what is measured. */
-const NODE_FLAGS = ['--max-semi-space-size=64', '--conditions=source', ...(process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [])];
+const NODE_FLAGS = [
+  '--max-semi-space-size=64',
+  '--conditions=source',
+  ...(process.env['BENCH_NODE_FLAGS']?.split(' ') ?? []),
+];
 
 export function hasGatehouse(): boolean {
   return existsSync(MAIN_FILE);

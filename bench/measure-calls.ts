@@ -6,7 +6,7 @@ import { inRounds } from './rounds.ts';
 import type { Subject } from './subject.ts';
 
 /** Calls in flight and the connections that carry them, as in the reference measurements. */
-export const LOADS = [
+const LOADS = [
   { concurrency: 1, connections: 1 },
   { concurrency: 32, connections: 4 },
   { concurrency: 256, connections: 8 },

@@ -30,7 +30,7 @@ export async function settledBytesOf(pid: number, settleMs: number): Promise<num
 }
 
 /** @throws Error (ENOENT) when the process is gone: a proxy that died must not count as a cheap one. */
-export function usageOf(pid: number): Usage {
+function usageOf(pid: number): Usage {
   let cpuUs = 0;
   let residentBytes = 0;
   for (const member of treeOf(pid)) {

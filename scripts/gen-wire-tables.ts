@@ -13,7 +13,7 @@ import { fieldRules, Role } from '../packages/gatehouse/src/base/proto/field-rol
 import { Kind } from '../packages/gatehouse/src/base/proto/wire-kinds.ts';
 
 const PREFIX = 'temporal.api.';
-export type Direction = 'request' | 'response';
+type Direction = 'request' | 'response';
 
 const SERVICES = [
   'temporal.api.workflowservice.v1.WorkflowService',
@@ -28,18 +28,18 @@ const ANY_TYPES = [
   'temporal.api.update.v1.Rejection',
 ];
 
-export function loadRegistry(path: string): FileRegistry {
+function loadRegistry(path: string): FileRegistry {
   return createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(path)));
 }
 
-export const engineApi = 'packages/gatehouse/data/engine-api.binpb';
-export const clientApi = 'scripts/descriptors/client-api.binpb';
+const engineApi = 'packages/gatehouse/data/engine-api.binpb';
+const clientApi = 'scripts/descriptors/client-api.binpb';
 
 function shortName(message: DescMessage): string {
   return message.typeName.startsWith(PREFIX) ? message.typeName.slice(PREFIX.length) : message.typeName;
 }
 
-export function roleOf(direction: Direction, message: string, field: string): number {
+function roleOf(direction: Direction, message: string, field: string): number {
   let role: number = Role.none;
   for (const rule of fieldRules) {
     if (rule.direction !== 'both' && rule.direction !== direction) continue;
@@ -97,14 +97,16 @@ class TableBuilder {
     const ordinals = new Map<string, number>();
     for (const field of message.fields) row.fields.push(this.#field(message, field, ordinals));
     this.#addNewer(message, row);
-    if (ordinals.size > 62) throw new Error(`${message.typeName} has more singular fields than the scanner can tell apart`);
+    if (ordinals.size > 62)
+      throw new Error(`${message.typeName} has more singular fields than the scanner can tell apart`);
     row.fields.sort((a, b) => a[0] - b[0]);
     return index;
   }
 
   #field(message: DescMessage, field: DescField, ordinals: Map<string, number>): FieldRow {
     const role = roleOf(this.#direction, shortName(message), field.name);
-    if (field.fieldKind === 'map') return [field.number, Kind.message, 1, 0, 0, this.#mapEntry(message, field, role)];
+    if (field.fieldKind === 'map')
+      return [field.number, Kind.message, 1, 0, 0, this.#mapEntry(message, field, role)];
     const repeated = field.fieldKind === 'list';
     let ordinal = 0;
     if (!repeated) {
@@ -114,7 +116,14 @@ class TableBuilder {
     }
     if (field.message !== undefined) {
       const any = field.message.typeName === 'google.protobuf.Any';
-      return [field.number, any ? Kind.any : Kind.message, repeated ? 1 : 0, this.#messageRole(field, role), ordinal, this.add(field.message)];
+      return [
+        field.number,
+        any ? Kind.any : Kind.message,
+        repeated ? 1 : 0,
+        this.#messageRole(field, role),
+        ordinal,
+        this.add(field.message),
+      ];
     }
     const kind = field.enum !== undefined ? Kind.varint : scalarKind(field.scalar ?? ScalarType.INT32);
     return [field.number, kind, repeated ? 1 : 0, role, ordinal, -1];
@@ -136,7 +145,8 @@ class TableBuilder {
     this.rows.push(row);
     row.fields.push([1, scalarKind(field.mapKey), 0, keyRole, 0, -1]);
     if (field.message !== undefined) row.fields.push([2, Kind.message, 0, 0, 1, this.add(field.message)]);
-    else row.fields.push([2, field.scalar === undefined ? Kind.varint : scalarKind(field.scalar), 0, 0, 1, -1]);
+    else
+      row.fields.push([2, field.scalar === undefined ? Kind.varint : scalarKind(field.scalar), 0, 0, 1, -1]);
     return index;
   }
 
@@ -179,7 +189,9 @@ export function generateWireTables(): string {
   const methods: string[] = [];
   for (const name of SERVICES) {
     for (const method of requireService(engine, name).methods) {
-      methods.push(JSON.stringify([name, method.name, request.add(method.input), response.add(method.output)]));
+      methods.push(
+        JSON.stringify([name, method.name, request.add(method.input), response.add(method.output)]),
+      );
     }
   }
   const requestAny = request.anyIndex(engine);
@@ -188,7 +200,7 @@ export function generateWireTables(): string {
     builder.rows.map((row) => JSON.stringify([row.name, ...row.fields])).join(',\n');
   return [
     '// Made by `npm run gen` from data/engine-api.binpb and field-roles.ts. Do not edit.',
-    "import type { WireTableData } from '../wire-tables.ts';",
+    "import type { WireTableData } from '../wire-table-data.ts';",
     '',
     'export const wireTableData: WireTableData = {',
     `methods: [\n${methods.join(',\n')}\n],`,

@@ -1,6 +1,9 @@
 // Runs test files on Node's own runner, from the sources. Groups: unit (the inner loop), e2e (real clients and engine).
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { findEngine, PINNED_ENGINE_VERSION } from '../packages/gatehouse/src/core/engine/find-engine.ts';
 
 const groups: Readonly<Record<string, readonly string[]>> = {
   unit: ['packages/*/src/**/*.test.ts', 'bench/*.test.ts', 'scripts/*.test.ts', 'test/parts/*.test.ts'],
@@ -21,6 +24,14 @@ if (files.length === 0) {
   process.stderr.write('no test file matches\n');
   process.exit(1);
 }
+// The real engine is a part of the tests: built once on a new machine, found in the cache afterwards.
+await findEngine({
+  version: PINNED_ENGINE_VERSION,
+  cacheFolder: process.env['GATEHOUSE_CACHE'] ?? join(homedir(), '.cache', 'gatehouse'),
+  path: process.env['PATH'] ?? '',
+  progress: (text) => process.stdout.write(`${text}\n`),
+  goEnvironment: process.env,
+});
 const concurrency = group === 'unit' ? '2' : '1';
 const { status } = spawnSync(
   process.execPath,

@@ -1,4 +1,4 @@
-import type { House, RecordedEvent } from '../../packages/gatehouse/src/testing/house.ts';
+import type { House } from '../../packages/gatehouse/src/testing/house.ts';
 
 /** What may happen to a call of an honest client: it went well, the engine said no, or the client gave up. */
 const harmless: ReadonlySet<unknown> = new Set(['ok', 'engine_error', 'cancelled']);
@@ -13,4 +13,4 @@ export async function refusedCalls(house: House, from = 0): Promise<readonly Ref
     .map(({ method, reason, detail }) => ({ method, reason, detail }));
 }
 
-export type RefusedCall = Partial<Pick<RecordedEvent, 'method' | 'reason' | 'detail'>>;
+export type RefusedCall = Readonly<Record<'method' | 'reason' | 'detail', string | number | undefined>>;

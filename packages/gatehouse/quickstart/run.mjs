@@ -4,8 +4,14 @@ import { readFileSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 
-const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_SERVER_NAME, TEMPORAL_TLS_CA, TEMPORAL_TLS_CERT, TEMPORAL_TLS_KEY } =
-  process.env;
+const {
+  TEMPORAL_ADDRESS,
+  TEMPORAL_NAMESPACE,
+  TEMPORAL_TLS_SERVER_NAME,
+  TEMPORAL_TLS_CA,
+  TEMPORAL_TLS_CERT,
+  TEMPORAL_TLS_KEY,
+} = process.env;
 
 const settings = {
   address: TEMPORAL_ADDRESS,
@@ -18,7 +24,9 @@ const settings = {
 const taskQueue = 'quickstart';
 const workflowId = `quickstart-${Date.now()}`;
 
-Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn: console.error, error: console.error } });
+Runtime.install({
+  logger: { log() {}, trace() {}, debug() {}, info() {}, warn: console.error, error: console.error },
+});
 
 const workerConnection = await NativeConnection.connect(settings);
 const connection = await Connection.connect(settings);

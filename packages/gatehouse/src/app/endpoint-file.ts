@@ -1,5 +1,5 @@
-import { writeFileAtomic } from '#base/runtime/safe-file';
 import { namespaceHost } from '#base/model/namespace-id';
+import { writeFileAtomic } from '#base/runtime/safe-file';
 import { type Home, namespaceFiles } from './home.ts';
 
 /** What scripts read to find a running platform. Fixed by the plan of record, section 5. */

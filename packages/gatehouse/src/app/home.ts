@@ -37,7 +37,10 @@ export function homeAt(root: string): Home {
 }
 
 /** The files of one namespace that `up` makes for its users. */
-export function namespaceFiles(home: Home, id: string): Readonly<Record<'folder' | 'caCert' | 'caKey' | 'clientCert' | 'clientKey', string>> {
+export function namespaceFiles(
+  home: Home,
+  id: string,
+): Readonly<Record<'folder' | 'caCert' | 'caKey' | 'clientCert' | 'clientKey', string>> {
   const folder = join(home.namespaces, id);
   return {
     folder,

@@ -8,15 +8,16 @@ const LIMIT_MS = 120_000;
 /**
  * Runs one real Worker and one Workflow in a process of their own, with nothing but the address and the
  * client certificate, as any customer's Worker would be.
- * @returns the proof that it prints. @throws Error with what it said when it fails.
+ * @param signal ends it. @returns the proof that it prints. @throws Error with what it said when it fails.
  */
-export function runQuickstart(endpoint: EndpointFile): Promise<unknown> {
+export function runQuickstart(endpoint: EndpointFile, signal?: AbortSignal): Promise<unknown> {
   const [namespace] = endpoint.namespaces;
   if (namespace === undefined) return Promise.reject(new Error('there is no namespace to run in'));
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [QUICKSTART], {
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: LIMIT_MS,
+      ...(signal === undefined ? {} : { signal }),
       env: {
         TEMPORAL_ADDRESS: endpoint.grpc,
         TEMPORAL_NAMESPACE: namespace.id,

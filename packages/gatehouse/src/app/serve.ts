@@ -1,49 +1,69 @@
-import { readFile, stat } from 'node:fs/promises';
-import { Secret } from '#base/crypto/secret';
+import { ConfigError } from '#base/config/config-error';
 import type { Config } from '#base/config/schema';
-import { homeAt } from './home.ts';
-import type { Log } from '#base/runtime/log';
-import type { DatabaseOptions } from '#base/store/database/database';
-import { ensureServerCertificate } from './home-certificates.ts';
-import { takeWriterLock } from '#core/audit/writer-lock';
-import { makePrivateFolder } from '#base/runtime/safe-file';
 import { systemClock } from '#base/runtime/clock';
-import { type EngineChoice, type Platform, type PlatformOptions, startPlatform, type WantedNamespace } from './start-platform.ts';
+import type { Log } from '#base/runtime/log';
+import { takeProcessLock } from '#base/runtime/process-lock';
+import { makePrivateFolder } from '#base/runtime/safe-file';
+import { requireFree } from './choose-port.ts';
+import { homeAt } from './home.ts';
+import { ensureServerCertificate } from './home-certificates.ts';
+import type { Machine, Step } from './open-engine.ts';
+import { databaseOf, engineOf, filesOf, namespacesOf } from './platform-of-config.ts';
+import { identityFaults, namespaceFaults, reload } from './reload.ts';
+import { NamespacesRefused, type Platform, startPlatform } from './start-platform.ts';
+import { signatureOf, watchFiles } from './watch-files.ts';
 
-/** Starts the platform that a configuration describes. */
-export async function serve(
-  config: Config,
-  deps: { readonly log: Log; readonly path: string; readonly step: PlatformOptions['step'] },
-): Promise<Platform> {
+export interface ServeOptions extends Machine {
+  readonly configFile: string;
+  /** Reads and checks `configFile`. @throws ConfigError. */
+  readonly load: () => Config;
+  /** What `load` gave first. */
+  readonly config: Config;
+  readonly log: Log;
+  readonly step: Step;
+  /** Told of each configuration that was read again and is in force. */
+  readonly onReload?: (config: Config) => void;
+}
+
+export interface Serving {
+  readonly platform: Platform;
+  /** The configuration in force. */
+  config(): Config;
+  /** Reads the configuration again, as at SIGHUP. Never rejects: log and audit chain say how it went. */
+  reload(): Promise<void>;
+  stop(drainMs: number): Promise<void>;
+}
+
+/** How long after a reload that could not be stored it is tried again. */
+const RETRY_MS = 5000;
+
+/**
+ * Starts the platform that a configuration describes, and follows its files.
+ * @throws ConfigError where the files that it names cannot be used.
+ */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  const { config, log } = options;
+  const since = await signatureOf([options.configFile, ...filesOf(config)]);
   const home = homeAt(config.home);
-  await requirePrivate('gateway.keyFile', config.gateway.keyFile);
-  if (config.engine.keyFile !== undefined) await requirePrivate('engine.keyFile', config.engine.keyFile);
+  const faults = await identityFaults(config, systemClock);
+  if (faults.length > 0) throw new ConfigError(options.configFile, faults);
   await makePrivateFolder(home.root);
-  const lock = await takeWriterLock(home.root).catch((cause: unknown) => {
-    throw new Error(`another gatehouse process runs on ${home.root}; give each its own home`, { cause });
-  });
+  const lock = await takeProcessLock(
+    home.root,
+    (pid) => `another gatehouse process (${pid}) runs on ${home.root}; stop it, or give each its own home`,
+  );
   try {
-    await ensureServerCertificate(home, config, systemClock.now());
-    const platform = await startPlatform({
-      home,
-      domain: config.domain,
-      region: config.region,
-      database: databaseOf(config, home.directoryFile),
-      engine: engineOf(config),
-      nexusEnabled: config.engine.nexus.enabled,
-      namespaces: await Promise.all(config.namespaces.map(wantedNamespace)),
-      grpc: config.gateway.grpc.address,
-      https: config.gateway.https?.address,
-      certificateFile: config.gateway.certificateFile,
-      keyFile: config.gateway.keyFile,
-      allowTls12: config.gateway.allowTls12,
-      ...deps,
-    });
+    const platform = await start(options);
+    const reloads = followConfig(options, platform, since);
     return {
-      ...platform,
+      platform,
+      config: reloads.config,
+      reload: reloads.reload,
       async stop(drainMs) {
+        await reloads.stop();
         await platform.stop(drainMs);
         await lock.release();
+        log.info('stopped');
       },
     };
   } catch (error) {
@@ -52,90 +72,71 @@ export async function serve(
   }
 }
 
-/** A key that others can read is no key (T-100). */
-async function requirePrivate(key: string, file: string): Promise<void> {
-  const { mode } = await stat(file).catch((cause: unknown) => {
-    throw new Error(`${key}: ${file} cannot be read`, { cause });
-  });
-  if ((mode & 0o077) !== 0) throw new Error(`${key}: ${file} can be read by other users; run: chmod 600 ${file}`);
-}
-
-async function wantedNamespace(namespace: Config['namespaces'][number]): Promise<WantedNamespace> {
-  return {
-    id: namespace.id,
-    caPem: await readFile(namespace.caFile, 'utf8'),
-    certificateFilters: namespace.certificateFilters.map((filter) => ({ ...filter })) as NonNullable<
-      WantedNamespace['certificateFilters']
-    >,
-    retentionDays: namespace.retentionDays,
-    allowTls12: namespace.allowTls12,
-    nexusEndpoints: namespace.nexusEndpoints,
-    auditMode: namespace.audit,
-  };
-}
-
-function databaseOf(config: Config, path: string): DatabaseOptions {
-  const { directory } = config;
-  if (directory.kind === 'sqlite') return { kind: 'sqlite', path };
-  return {
-    kind: 'postgres',
-    connection: {
-      host: directory.host,
-      port: directory.port,
-      database: directory.database ?? 'gatehouse',
-      user: directory.user,
-      password: new Secret(Buffer.from(directory.password)),
-      ...(directory.tls === undefined ? {} : { tls: postgresTls(directory.tls) }),
-    },
-  };
-}
-
-function engineOf(config: Config): EngineChoice {
-  const { engine } = config;
-  const { address, caFile, certificateFile, keyFile, jwks } = engine;
-  if (address !== undefined) {
-    if (caFile === undefined || certificateFile === undefined || keyFile === undefined || jwks === undefined) {
-      throw new Error('engine.address needs caFile, certificateFile, keyFile and jwks');
-    }
-    return {
-      kind: 'external',
-      address,
-      serverName: engine.serverName,
-      caFile,
-      certFile: certificateFile,
-      keyFile,
-      jwks,
-      acceptedAdvisories: engine.acceptedAdvisories,
-    };
+async function start(options: ServeOptions): Promise<Platform> {
+  const { config } = options;
+  const home = homeAt(config.home);
+  const { grpc, https } = config.gateway;
+  await requireFree('gateway.grpc.address', grpc.address);
+  if (https !== undefined) await requireFree('gateway.https.address', https.address);
+  await ensureServerCertificate(home, config, systemClock.now());
+  try {
+    return await startPlatform({
+      ...options,
+      home,
+      domain: config.domain,
+      region: config.region,
+      database: databaseOf(config, home.directoryFile),
+      engine: engineOf(config),
+      nexusEnabled: config.engine.nexus.enabled,
+      namespaces: await namespacesOf(config),
+      grpc: config.gateway.grpc.address,
+      https: config.gateway.https?.address,
+      certificateFile: config.gateway.certificateFile,
+      keyFile: config.gateway.keyFile,
+      allowTls12: config.gateway.allowTls12,
+    });
+  } catch (error) {
+    if (error instanceof NamespacesRefused) throw new ConfigError(options.configFile, namespaceFaults(error));
+    throw error;
   }
-  const { storage } = engine;
-  return {
-    kind: 'embedded',
-    historyShards: engine.historyShards,
-    ...(engine.binary === undefined ? {} : { binary: engine.binary }),
-    storage:
-      storage.kind === 'sqlite'
-        ? { kind: 'sqlite' }
-        : {
-            kind: 'postgres',
-            host: storage.host,
-            port: storage.port,
-            user: storage.user,
-            password: new Secret(Buffer.from(storage.password)),
-            ...(storage.database === undefined ? {} : { database: storage.database }),
-            ...(storage.visibilityDatabase === undefined ? {} : { visibilityDatabase: storage.visibilityDatabase }),
-            ...(storage.tls === undefined ? {} : { tls: postgresTls(storage.tls) }),
-          },
-  };
 }
 
-type PostgresTls = NonNullable<Extract<Config['directory'], { kind: 'postgres' }>['tls']>;
-
-function postgresTls(tls: PostgresTls): { caFile: string; certFile?: string; keyFile?: string; serverName?: string } {
+/** Reloads one at a time: at a changed file, when told, and again after a failure that may pass. */
+function followConfig(
+  options: ServeOptions,
+  platform: Platform,
+  since: string,
+): { config(): Config; reload(): Promise<void>; stop(): Promise<void> } {
+  const { log, load, configFile, config: started } = options;
+  let config = started;
+  let running = Promise.resolve();
+  let retry: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const once = async (): Promise<void> => {
+    if (stopped) return;
+    clearTimeout(retry);
+    const outcome = await reload({ platform, log, load, configFile, started });
+    if (outcome === 'retry' && !stopped) {
+      retry = setTimeout(() => void reloadNow(), RETRY_MS);
+      retry.unref();
+    }
+    if (typeof outcome === 'string') return;
+    config = outcome;
+    options.onReload?.(config);
+  };
+  const reloadNow = (): Promise<void> => {
+    running = running.then(once);
+    return running;
+  };
+  const watch = watchFiles(() => [configFile, ...filesOf(config)], reloadNow, { since });
   return {
-    caFile: tls.caFile,
-    ...(tls.certificateFile === undefined ? {} : { certFile: tls.certificateFile }),
-    ...(tls.keyFile === undefined ? {} : { keyFile: tls.keyFile }),
-    ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
+    config: () => config,
+    reload: reloadNow,
+    async stop() {
+      stopped = true;
+      watch.stop();
+      clearTimeout(retry);
+      await running;
+    },
   };
 }

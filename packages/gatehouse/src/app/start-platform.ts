@@ -1,49 +1,29 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { openAuditSigningKey } from '#core/audit/audit-signing-key';
-import { type AuditWriter, openAuditWriter } from '#core/audit/audit-writer';
-import type { EngineHandle } from '#core/engine/engine-handle';
-import { connectExternalEngine, type ExternalEngineOptions } from '#core/engine/external-engine';
-import { findEngine, PINNED_ENGINE_VERSION } from '#core/engine/find-engine';
-import type { EngineStorage } from '#core/engine/engine-storage';
-import { registerNamespace } from '#core/engine/register-namespace';
-import { startEngine } from '#core/engine/supervise-engine';
+import { dirname } from 'node:path';
 import { openLocalKms } from '#base/crypto/local-kms';
-import type { CertificateFilter } from '#base/model/certificate-filter';
-import { parseNamespaceId } from '#base/model/namespace-id';
-import { parseCaBundle } from '#base/pki/ca-bundle';
+import { Refusal } from '#base/model/refusals';
 import { type Clock, systemClock } from '#base/runtime/clock';
 import type { Log } from '#base/runtime/log';
 import { makePrivateFolder } from '#base/runtime/safe-file';
 import type { DatabaseOptions } from '#base/store/database/database';
 import type { Directory } from '#base/store/directory';
 import { openDirectory } from '#base/store/open-directory';
+import { openAuditSigningKey } from '#core/audit/audit-signing-key';
+import { type AuditWriter, openAuditWriter } from '#core/audit/audit-writer';
+import type { EngineHandle } from '#core/engine/engine-handle';
 import { type Gateway, startGateway } from '#planes/gateway/start-gateway';
+import { adminEvent } from './admin-event.ts';
+import {
+  applyNamespaces,
+  judgeNamespaces,
+  type NamespaceFault,
+  type WantedNamespace,
+} from './apply-namespaces.ts';
 import type { Home } from './home.ts';
-import { watchServerIdentity } from './server-identity.ts';
+import { type EngineChoice, type Machine, openEngine, type Step } from './open-engine.ts';
+import { type IdentityFiles, type IdentityWatch, loadIdentity, watchIdentity } from './server-identity.ts';
 
-/** A namespace that the start makes where it does not exist. */
-export interface WantedNamespace {
-  readonly id: string;
-  readonly caPem: string;
-  readonly certificateFilters?: readonly CertificateFilter[];
-  readonly retentionDays?: number;
-  readonly allowTls12?: boolean;
-  readonly nexusEndpoints?: readonly string[];
-  readonly auditMode?: 'relaxed' | 'strict';
-}
-
-export type EngineChoice =
-  | ({ readonly kind: 'external' } & Omit<ExternalEngineOptions, 'log' | 'clock' | 'nexusEnabled'>)
-  | {
-      readonly kind: 'embedded';
-      readonly binary?: string;
-      readonly storage: EngineStorage;
-      readonly historyShards: number;
-    };
-
-export interface PlatformOptions {
+export interface PlatformOptions extends Machine {
   readonly home: Home;
   readonly domain: string;
   readonly region: string;
@@ -57,9 +37,7 @@ export interface PlatformOptions {
   readonly keyFile: string;
   readonly allowTls12: boolean;
   readonly log: Log;
-  readonly path: string;
-  /** Shows a step that may take long; returns what the step returns. */
-  readonly step: <T>(title: string, work: (progress: (text: string) => void) => Promise<T>) => Promise<T>;
+  readonly step: Step;
 }
 
 export interface Platform {
@@ -67,13 +45,25 @@ export interface Platform {
   readonly engine: EngineHandle;
   readonly directory: Directory;
   readonly audit: AuditWriter;
+  /** Judges, then makes or changes namespaces. @throws NamespacesRefused; Refusal `directory_unavailable`. */
+  applyNamespaces(wanted: readonly WantedNamespace[]): Promise<readonly string[]>;
+  /** @throws NamespacesRefused where one of them must not be as wanted. */
+  judgeNamespaces(wanted: readonly WantedNamespace[]): void;
+  /** Follows another server certificate from now on. @throws Error where it cannot be used. */
+  followIdentity(files: IdentityFiles): Promise<void>;
   /** Drains the doors, then stops the engine, then closes the record and the directory. */
   stop(drainMs: number): Promise<void>;
 }
 
-/** Where built engines are kept, for all homes of this user. */
-export function cacheFolder(): string {
-  return join(homedir(), '.cache', 'gatehouse');
+/** Wanted namespaces that break a rule; nothing was changed. */
+export class NamespacesRefused extends Error {
+  readonly faults: readonly NamespaceFault[];
+
+  constructor(faults: readonly NamespaceFault[], wanted: readonly WantedNamespace[]) {
+    super(faults.map(({ index, problem }) => `namespace ${wanted[index]?.id}: ${problem}`).join('; '));
+    this.name = 'NamespacesRefused';
+    this.faults = faults;
+  }
 }
 
 /** Builds the planes from a configuration, lowest storey first, and takes down what it began if one fails. */
@@ -88,7 +78,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 }
 
 async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[]): Promise<Platform> {
-  const { home, log, step } = options;
+  const { home, log, step, region } = options;
   const clock = systemClock;
   await makePrivateFolder(home.root);
   const kms = await openLocalKms(home.kmsKeyFile);
@@ -99,75 +89,84 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
   undo.push(() => audit.close());
   const directory = await step('Opening the directory', async () => {
     await makePrivateFolder(dirname(home.directoryFile));
-    return await openDirectory({ database: options.database, kms, cachePath: home.directoryCopyFile, clock, log });
+    return await openDirectory({
+      database: options.database,
+      kms,
+      cachePath: home.directoryCopyFile,
+      clock,
+      log,
+    });
   });
   undo.push(() => directory.close());
-  const engine = await openEngine(options, clock);
+  const judge = (wanted: readonly WantedNamespace[]): void => {
+    const faults = judgeNamespaces(directory, wanted, clock.now());
+    if (faults.length > 0) throw new NamespacesRefused(faults, wanted);
+  };
+  // Before the engine is started: a fault must show in a second.
+  judge(options.namespaces);
+  const engine = await openEngine({ ...options, clock });
   undo.push(() => engine.stop());
-  await step('Registering namespaces', () => ensureNamespaces(options, directory, engine, clock));
-  const gateway = await step('Opening the gateway', () => openGateway(options, { directory, engine, audit, clock }));
-  const stopWatching = watchServerIdentity(options, (identity) => gateway.setIdentity(identity));
+  recordAccepted(engine, audit, clock);
+  const parts = { directory, engine, audit, clock, region };
+  const apply = async (wanted: readonly WantedNamespace[]): Promise<readonly string[]> => {
+    judge(wanted);
+    return await applyNamespaces(parts, wanted);
+  };
+  await step('Registering namespaces', () => applyIfPossible(apply, options));
+  const { gateway, identity } = await step('Opening the gateway', () => openGateway(options, parts));
   return {
     gateway,
     engine,
     directory,
     audit,
-    async stop(drainMs) {
-      stopWatching();
-      await gateway.drain(drainMs);
-      await engine.stop();
-      await audit.close();
-      await directory.close();
-    },
+    applyNamespaces: apply,
+    judgeNamespaces: judge,
+    followIdentity: (files) => identity.follow(files),
+    stop: (drainMs) => stop({ gateway, identity, engine, audit, directory }, options, drainMs),
   };
 }
 
-async function openEngine(options: PlatformOptions, clock: Clock): Promise<EngineHandle> {
-  const { engine, log, nexusEnabled, step } = options;
-  if (engine.kind === 'external') {
-    return await step('Connecting to the Temporal cluster', () =>
-      connectExternalEngine({ ...engine, log, clock, nexusEnabled }),
+/** F-05: where the database is away the sealed copy serves, and what is to be changed waits. */
+async function applyIfPossible(
+  apply: (wanted: readonly WantedNamespace[]) => Promise<unknown>,
+  { namespaces, log }: PlatformOptions,
+): Promise<void> {
+  try {
+    await apply(namespaces);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'directory_unavailable') throw error;
+    log.error('the directory is away: namespaces are as they were, not as configured', { error });
+  }
+}
+
+/** T-098: an advisory that the operator accepts is on record. */
+function recordAccepted(engine: EngineHandle, audit: AuditWriter, clock: Clock): void {
+  for (const { id } of engine.verdict.accepted) {
+    audit.append(
+      adminEvent(clock, {
+        method: 'engine.accept-advisory',
+        outcome: 'ok',
+        detail: `${engine.version} ${id}`,
+      }),
     );
   }
-  const binary = await step('Finding the Temporal Server', (progress) =>
-    findEngine({
-      version: PINNED_ENGINE_VERSION,
-      cacheFolder: cacheFolder(),
-      path: options.path,
-      progress,
-      ...(engine.binary === undefined ? {} : { configuredBinary: engine.binary }),
-    }),
-  );
-  return await step('Starting the Temporal Server', () =>
-    startEngine({
-      home: options.home.root,
-      binary,
-      log,
-      storage: engine.storage,
-      nexusEnabled,
-      historyShards: engine.historyShards,
-      clock,
-    }),
-  );
 }
 
 async function openGateway(
   options: PlatformOptions,
   parts: { directory: Directory; engine: EngineHandle; audit: AuditWriter; clock: Clock },
-): Promise<Gateway> {
-  const { engine } = parts;
-  const [certificate, privateKey, decoyCaPem] = await Promise.all([
-    readFile(options.certificateFile, 'utf8'),
-    readFile(options.keyFile, 'utf8'),
-    readFile(options.home.serverCaFile, 'utf8'),
-  ]);
-  return await startGateway({
+): Promise<{ readonly gateway: Gateway; readonly identity: IdentityWatch }> {
+  const { engine, audit, clock } = parts;
+  const { log } = options;
+  const files = { certificateFile: options.certificateFile, keyFile: options.keyFile };
+  const current = await loadIdentity(files, clock.now());
+  const gateway = await startGateway({
     grpc: options.grpc,
     ...(options.https === undefined ? {} : { https: options.https }),
     domain: options.domain,
     region: options.region,
-    identity: { certificate, privateKey },
-    decoyCaPem,
+    identity: current,
+    decoyCaPem: await readFile(options.home.serverCaFile, 'utf8'),
     allowTls12: options.allowTls12,
     nexusEnabled: options.nexusEnabled,
     directory: parts.directory,
@@ -179,55 +178,41 @@ async function openGateway(
       mintToken: (namespaceId, role) => engine.tokens.mintToken(namespaceId, role),
       healthy: () => engine.state() === 'ready',
     },
-    audit: parts.audit,
-    clock: parts.clock,
-    log: options.log,
+    audit,
+    clock,
+    log,
   });
+  const apply = gateway.setIdentity;
+  return { gateway, identity: watchIdentity({ files, current, apply, log, audit, clock }) };
 }
 
-/** Makes wanted namespaces in the directory and every namespace of this region in the engine. */
-async function ensureNamespaces(
-  options: PlatformOptions,
-  directory: Directory,
-  engine: EngineHandle,
-  clock: Clock,
+/** How long the doors wait for the last answers of an engine that has ended. */
+const AFTER_ENGINE_MS = 1000;
+
+async function stop(
+  parts: Pick<Platform, 'gateway' | 'engine' | 'audit' | 'directory'> & { readonly identity: IdentityWatch },
+  { engine: choice, log }: PlatformOptions,
+  drainMs: number,
 ): Promise<void> {
-  for (const wanted of options.namespaces) await ensureNamespace(options, directory, wanted, clock);
-  for (const record of directory.snapshot().namespaces.values()) {
-    if (record.region !== options.region || record.engineId !== null) continue;
-    const engineId = await registerNamespace(engine, { id: record.id, retentionDays: record.retentionDays });
-    await directory.write.setEngineId(record.id, engineId, record.revision);
+  const { gateway, engine, audit, directory } = parts;
+  const steps: (readonly [string, () => Promise<unknown>])[] =
+    choice.kind === 'external'
+      ? [['gateway', () => gateway.drain(drainMs)]]
+      : [
+          // An engine of our own goes down too, and it ends its long polls better than we could: a task that it
+          // has just handed out still reaches its Worker.
+          ['calls', () => gateway.quiesce(drainMs)],
+          ['engine', () => engine.stop()],
+          ['gateway', () => gateway.drain(AFTER_ENGINE_MS)],
+        ];
+  parts.identity.stop();
+  for (const [part, close] of [
+    ...steps,
+    ['engine', () => engine.stop()] as const,
+    ['audit', () => audit.close()] as const,
+    ['directory', () => directory.close()] as const,
+  ]) {
+    // One part that does not close must not keep the others open.
+    await close().catch((error: unknown) => log.error('a part did not close', { part, error }));
   }
-}
-
-async function ensureNamespace(
-  options: PlatformOptions,
-  directory: Directory,
-  wanted: WantedNamespace,
-  clock: Clock,
-): Promise<void> {
-  const { account } = parseNamespaceId(wanted.id);
-  const filters = wanted.certificateFilters ?? [];
-  parseCaBundle(wanted.caPem, { nowMs: clock.now(), hasFilters: filters.length > 0 });
-  const existing = directory.snapshot().namespaces.get(wanted.id);
-  if (existing !== undefined) {
-    if (existing.caBundlePem !== wanted.caPem) await directory.write.setCaBundle(wanted.id, wanted.caPem);
-    return;
-  }
-  await directory.write.createAccount(account).catch(ignoreExisting);
-  await directory.write.createNamespace({
-    id: wanted.id,
-    region: options.region,
-    retentionDays: wanted.retentionDays ?? 30,
-    caBundlePem: wanted.caPem,
-    certificateFilters: filters,
-    allowTls12: wanted.allowTls12 ?? false,
-    nexusEndpoints: wanted.nexusEndpoints ?? [],
-    auditMode: wanted.auditMode ?? 'relaxed',
-  });
-}
-
-/** An account is made by the first of its namespaces. */
-function ignoreExisting(error: unknown): void {
-  if ((error as { code?: unknown }).code !== 'input_invalid') throw error;
 }

@@ -1,23 +1,27 @@
-import { takeWriterLock } from '#core/audit/writer-lock';
-import { isNamespaceName } from '#base/model/namespace-id';
+import { isNamespaceName, parseNamespaceId } from '#base/model/namespace-id';
 import { refuse } from '#base/model/refusals';
 import { systemClock } from '#base/runtime/clock';
 import type { Log } from '#base/runtime/log';
+import { takeProcessLock } from '#base/runtime/process-lock';
 import { makePrivateFolder } from '#base/runtime/safe-file';
-import { describeEndpoint, type EndpointFile, writeEndpointFile } from './endpoint-file.ts';
-import { homeAt } from './home.ts';
-import { ensureClientCertificate, ensureServerCertificate } from './home-certificates.ts';
+import type { DatabaseOptions } from '#base/store/database/database';
+import type { WantedNamespace } from './apply-namespaces.ts';
 import { choosePort } from './choose-port.ts';
-import { type Platform, type PlatformOptions, startPlatform, type WantedNamespace } from './start-platform.ts';
+import { describeEndpoint, type EndpointFile, writeEndpointFile } from './endpoint-file.ts';
+import { type Home, homeAt } from './home.ts';
+import { ensureClientCertificate, ensureServerCertificate, namespaceFolders } from './home-certificates.ts';
+import type { EngineChoice, Machine, Step } from './open-engine.ts';
+import { type Platform, startPlatform } from './start-platform.ts';
 
-export const UP_ACCOUNT = 'local';
-export const UP_DOMAIN = 'gatehouse.localhost';
-export const UP_REGION = 'aws-local';
+const UP_ACCOUNT = 'local';
+const UP_DOMAIN = 'gatehouse.localhost';
+const UP_REGION = 'aws-local';
+const NAMES = { account: UP_ACCOUNT, domain: UP_DOMAIN };
 const GRPC_PORT = 7233;
 const HTTPS_PORT = 7243;
 const CERTIFICATE_LOOK_MS = 3_600_000;
 
-export interface UpOptions {
+export interface UpOptions extends Machine {
   /** Absolute. */
   readonly home: string;
   /** gRPC port; 0 takes a free one. Undefined: 7233, or the next free one. */
@@ -25,10 +29,10 @@ export interface UpOptions {
   /** Names besides `default`, without the account. */
   readonly namespaces: readonly string[];
   readonly log: Log;
-  readonly path: string;
-  readonly step: PlatformOptions['step'];
+  readonly step: Step;
   /** Overrides for tests and for other storage. */
-  readonly engineStorage?: Extract<PlatformOptions['engine'], { kind: 'embedded' }>['storage'];
+  readonly engineStorage?: Extract<EngineChoice, { kind: 'embedded' }>['storage'];
+  readonly database?: DatabaseOptions;
   readonly nexusEnabled?: boolean;
 }
 
@@ -38,18 +42,24 @@ export interface Up {
   stop(drainMs: number): Promise<void>;
 }
 
-/** Everything on one machine: engine, directory, record and gateway in one home. */
+/**
+ * Everything on one machine: engine, directory, record and gateway in one home.
+ * @throws Error with a plain sentence where it cannot be.
+ */
 export async function up(options: UpOptions): Promise<Up> {
   for (const name of options.namespaces) {
     if (!isNamespaceName(name)) {
-      throw refuse('input_invalid', { publicDetail: 'a namespace name is 2 to 39 of a-z, 0-9 and single hyphens, starting with a letter' });
+      throw refuse('input_invalid', {
+        publicDetail: 'a namespace name is 2 to 39 of a-z, 0-9 and single hyphens, starting with a letter',
+      });
     }
   }
   const home = homeAt(options.home);
   await makePrivateFolder(home.root);
-  const lock = await takeWriterLock(home.root).catch((cause: unknown) => {
-    throw new Error(`another \`gatehouse up\` runs on ${home.root}; stop it, or give another --home`, { cause });
-  });
+  const lock = await takeProcessLock(
+    home.root,
+    (pid) => `another gatehouse process (${pid}) runs on ${home.root}; stop it, or give another --home`,
+  );
   try {
     return await start(options, home, () => lock.release());
   } catch (error) {
@@ -58,58 +68,94 @@ export async function up(options: UpOptions): Promise<Up> {
   }
 }
 
-async function start(options: UpOptions, home: ReturnType<typeof homeAt>, release: () => Promise<unknown>): Promise<Up> {
-  const names = { account: UP_ACCOUNT, domain: UP_DOMAIN };
-  const ids = ['default', ...options.namespaces].map((name) => `${name}.${UP_ACCOUNT}`);
-  const namespaces = await options.step('Preparing certificates', async () => {
-    await ensureServerCertificate(home, names, systemClock.now());
-    const wanted: WantedNamespace[] = [];
-    for (const id of new Set(ids)) {
-      wanted.push({ id, caPem: await ensureClientCertificate(home, id, systemClock.now()) });
-    }
-    return wanted;
-  });
+async function start(options: UpOptions, home: Home, release: () => Promise<unknown>): Promise<Up> {
+  const ids = new Set(['default', ...options.namespaces].map((name) => `${name}.${UP_ACCOUNT}`));
+  // Those of an earlier `up` keep their certificates fresh too.
+  for (const id of await namespaceFolders(home)) if (isOurs(id)) ids.add(id);
+  const namespaces = await options.step('Preparing certificates', () => prepareCertificates(home, ids));
   const platform = await startPlatform({
+    ...options,
     home,
     domain: UP_DOMAIN,
     region: UP_REGION,
-    database: { kind: 'sqlite', path: home.directoryFile },
+    database: options.database ?? { kind: 'sqlite', path: home.directoryFile },
     engine: { kind: 'embedded', storage: options.engineStorage ?? { kind: 'sqlite' }, historyShards: 4 },
     nexusEnabled: options.nexusEnabled ?? false,
     namespaces,
     grpc: { host: '127.0.0.1', port: await choosePort(options.port, GRPC_PORT) },
-    https: { host: '127.0.0.1', port: await choosePort(options.port === undefined ? undefined : 0, HTTPS_PORT) },
+    https: {
+      host: '127.0.0.1',
+      port: await choosePort(options.port === undefined ? undefined : 0, HTTPS_PORT),
+    },
     certificateFile: home.serverCertificateFile,
     keyFile: home.serverKeyFile,
     allowTls12: false,
-    log: options.log,
-    path: options.path,
-    step: options.step,
   });
+  try {
+    return await describe(options, { home, platform, ids }, release);
+  } catch (error) {
+    await platform.stop(0);
+    throw error;
+  }
+}
+
+/** Writes what users need to reach the platform, and keeps it fresh. */
+async function describe(
+  { log }: UpOptions,
+  { home, platform, ids }: { readonly home: Home; readonly platform: Platform; readonly ids: Set<string> },
+  release: () => Promise<unknown>,
+): Promise<Up> {
+  // One whose folder is gone is in the directory all the same: it gets a new CA.
+  const unseen = [...platform.directory.snapshot().namespaces.keys()].filter(
+    (id) => isOurs(id) && !ids.has(id),
+  );
+  for (const id of unseen) ids.add(id);
+  const renew = async (): Promise<void> => {
+    await platform.applyNamespaces(await prepareCertificates(home, ids));
+  };
+  if (unseen.length > 0) await renew();
   const { grpc, https } = platform.gateway;
   const endpoint = describeEndpoint({
     home,
-    ...names,
+    ...NAMES,
     region: UP_REGION,
     grpc: `${grpc.host}:${grpc.port}`,
     https: https === undefined ? null : `${https.host}:${https.port}`,
-    namespaceIds: [...platform.directory.snapshot().namespaces.keys()],
+    namespaceIds: [...ids],
   });
   await writeEndpointFile(home, endpoint);
-  const renew = setInterval(() => {
-    ensureServerCertificate(home, names, systemClock.now()).catch((error: unknown) =>
-      options.log.error('the server certificate could not be renewed', { error }),
-    );
+  const renewal = setInterval(() => {
+    renew().catch((error: unknown) => log.error('certificates could not be renewed', { error }));
   }, CERTIFICATE_LOOK_MS);
-  renew.unref();
+  renewal.unref();
   return {
     endpoint,
     platform,
     async stop(drainMs) {
-      clearInterval(renew);
+      clearInterval(renewal);
       await platform.stop(drainMs);
       await release();
     },
   };
 }
 
+/** Makes what is missing or due: the server's certificate, and a CA and a client certificate per namespace. */
+async function prepareCertificates(
+  home: Home,
+  ids: ReadonlySet<string>,
+): Promise<readonly WantedNamespace[]> {
+  const nowMs = systemClock.now();
+  await ensureServerCertificate(home, NAMES, nowMs);
+  const wanted: WantedNamespace[] = [];
+  for (const id of ids) wanted.push({ id, caPem: await ensureClientCertificate(home, id, nowMs) });
+  return wanted;
+}
+
+/** What else lies in the folder is not ours to judge. */
+function isOurs(folder: string): boolean {
+  try {
+    return parseNamespaceId(folder).account === UP_ACCOUNT;
+  } catch {
+    return false;
+  }
+}

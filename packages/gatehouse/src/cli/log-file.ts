@@ -1,16 +1,52 @@
-import { createWriteStream, mkdirSync, renameSync, statSync } from 'node:fs';
+import { createWriteStream, mkdirSync, renameSync, statSync, type WriteStream } from 'node:fs';
 import { dirname } from 'node:path';
 import { createLog, type Log, type LogLevel } from '#base/runtime/log';
 
+export interface LogFile {
+  readonly log: Log;
+  setLevel(level: LogLevel): void;
+}
+
+/** Two files of this size at most: a log must not fill the disk. */
 const BYTES_MAX = 16 * 1024 * 1024;
 
 /** The operator's log as a file of JSON lines (0600); the file before it is kept as `.1`. */
-export function openLogFile(path: string, level: LogLevel): Log {
+export function openLogFile(path: string, level: LogLevel, bytesMax: number = BYTES_MAX): LogFile {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size > BYTES_MAX) renameSync(path, `${path}.1`);
+  let bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  let stream = openStream(path);
+  const settings = {
+    level,
+    write(line: string) {
+      bytes += Buffer.byteLength(line);
+      if (bytes > bytesMax) {
+        stream.end();
+        stream = rotate(path);
+        bytes = Buffer.byteLength(line);
+      }
+      stream.write(line);
+    },
+  };
+  return {
+    log: createLog(settings),
+    setLevel(next) {
+      settings.level = next;
+    },
+  };
+}
+
+function openStream(path: string): WriteStream {
   const stream = createWriteStream(path, { flags: 'a', mode: 0o600 });
   // A full disk must not end the process; the audit chain is what must not be lost, and it fails closed.
   stream.on('error', () => undefined);
-  return createLog({ level, write: (line) => stream.write(line) });
+  return stream;
+}
+
+function rotate(path: string): WriteStream {
+  try {
+    renameSync(path, `${path}.1`);
+  } catch {
+    // It was moved away by somebody else: a new one is made all the same.
+  }
+  return openStream(path);
 }

@@ -1,29 +1,44 @@
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { ConfigError } from '#base/config/load-config';
+import { ConfigError } from '#base/config/config-error';
 import { Refusal } from '#base/model/refusals';
+import { Interrupted } from './until-stopped.ts';
 
 /** Exit codes: 0 success, 1 failure, 2 wrong usage. */
 const FAILURE = 1;
 const WRONG_USAGE = 2;
+const HINT = '(add --help for the options)';
 
-/** Commands are loaded on use: `--help` must not open a database driver. */
+/** Each loads what it runs on use: `--help` must not open a database driver. */
 async function commands(): Promise<Command[]> {
-  const [{ upCommand }, { serveCommand }, { certCommand }, { auditCommand }, { doctorCommand }, { completionCommand }] =
-    await Promise.all([
-      import('./commands/up.ts'),
-      import('./commands/serve.ts'),
-      import('./commands/cert.ts'),
-      import('./commands/audit.ts'),
-      import('./commands/doctor.ts'),
-      import('./commands/completion.ts'),
-    ]);
+  const [
+    { upCommand },
+    { serveCommand },
+    { certCommand },
+    { auditCommand },
+    { doctorCommand },
+    { completionCommand },
+  ] = await Promise.all([
+    import('./commands/up.ts'),
+    import('./commands/serve.ts'),
+    import('./commands/cert.ts'),
+    import('./commands/audit.ts'),
+    import('./commands/doctor.ts'),
+    import('./commands/completion.ts'),
+  ]);
   return [upCommand(), serveCommand(), certCommand(), auditCommand(), doctorCommand(), completionCommand()];
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('gatehouse')
     .description('The security model of Temporal Cloud, in front of any Temporal cluster.')
-    .showHelpAfterError('(add --help for the options)')
+    .version(readVersion(), '-V, --version', 'print the version')
+    .showHelpAfterError(HINT)
     .exitOverride()
     .addHelpText(
       'after',
@@ -41,20 +56,28 @@ Examples:
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
     process.stderr.write(`gatehouse: ${describe(error)}\n`);
+    if (error instanceof Interrupted) return error.exitCode;
     return error instanceof ConfigError ? WRONG_USAGE : FAILURE;
   }
 }
 
 function overrideExit(command: Command): Command {
-  command.exitOverride();
+  command.exitOverride().showHelpAfterError(HINT);
   for (const child of command.commands) overrideExit(child);
   return command;
 }
 
 /** One plain sentence; refusals have a public one, others their message. */
 function describe(error: unknown): string {
-  if (error instanceof Refusal) return error.detail === undefined ? error.message : `${error.message} (${error.detail})`;
+  if (error instanceof Refusal)
+    return error.detail === undefined ? error.message : `${error.message} (${error.detail})`;
   return error instanceof Error ? error.message : String(error);
 }
 
+for (const stream of [process.stdout, process.stderr]) {
+  // Whoever read our output has gone (`| head -1`): nothing to tell any more, and no reason to end.
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
 process.exitCode = await main(process.argv);

@@ -1,16 +1,23 @@
+import { Interrupted, type Stop } from './until-stopped.ts';
+
 /** Shows steps as they run: quick ones as one line when done, slow ones as soon as they are slow. */
 export interface Progress {
+  /** @throws Interrupted where the process is to end. */
   step<T>(title: string, work: (progress: (text: string) => void) => Promise<T>): Promise<T>;
 }
 
 /** A step is announced when it takes longer than this. */
 const SLOW_MS = 1000;
 
-/** @param write where lines go; undefined for silence (`--json`). */
-export function createProgress(write: ((text: string) => void) | undefined): Progress {
+/** @param write where lines go. @param stop asked before each step. */
+export function createProgress(write: (text: string) => void, stop: Pick<Stop, 'reason'>): Progress {
+  const assertWanted = (): void => {
+    const reason = stop.reason();
+    if (reason !== undefined) throw new Interrupted(reason);
+  };
   return {
     async step(title, work) {
-      if (write === undefined) return await work(() => undefined);
+      assertWanted();
       const started = performance.now();
       let announced = false;
       const announce = (text: string): void => {
@@ -25,6 +32,8 @@ export function createProgress(write: ((text: string) => void) | undefined): Pro
         return result;
       } catch (error) {
         write(`✗ ${title}${announced ? ' (see above)' : ''}\n`);
+        // What failed because its child was ended did not fail by itself.
+        assertWanted();
         throw error;
       } finally {
         clearTimeout(slow);

@@ -4,12 +4,7 @@ import type { EndpointFile } from '#app/endpoint-file';
 export function describeUp(endpoint: EndpointFile, home: string): string {
   const [first] = endpoint.namespaces;
   if (first === undefined) return `Gatehouse is up at ${endpoint.grpc}.\n`;
-  const tls = [
-    `--tls-ca-path ${endpoint.serverCa}`,
-    `--tls-cert-path ${first.clientCert}`,
-    `--tls-key-path ${first.clientKey}`,
-    `--tls-server-name ${first.host}`,
-  ].join(' \\\n    ');
+  const [ca, cert, key] = [endpoint.serverCa, first.clientCert, first.clientKey].map(quoteForShell);
   const namespaces = endpoint.namespaces.map(({ id, host }) => `    ${id.padEnd(24)} ${host}`).join('\n');
   return `
 Gatehouse is up.
@@ -17,35 +12,56 @@ Gatehouse is up.
   gRPC        ${endpoint.grpc}
   HTTPS API   ${endpoint.https ?? 'closed'}
   Home        ${home}
-  Namespaces
+  Namespaces (with their TLS server names)
 ${namespaces}
 
 Temporal CLI
   temporal workflow list --address ${endpoint.grpc} --namespace ${first.id} \\
-    ${tls}
+    --tls-server-name ${first.host} \\
+    --tls-ca-path ${ca} \\
+    --tls-cert-path ${cert} \\
+    --tls-key-path ${key}
 
 grpcurl
-  grpcurl -cacert ${endpoint.serverCa} \\
-    -cert ${first.clientCert} -key ${first.clientKey} \\
+  grpcurl -cacert ${ca} \\
+    -cert ${cert} \\
+    -key ${key} \\
     -servername ${first.host} \\
     -d '{"namespace":"${first.id}"}' \\
     ${endpoint.grpc} temporal.api.workflowservice.v1.WorkflowService/CountWorkflowExecutions
 
 TypeScript SDK
-  import { readFileSync } from 'node:fs';
-  const connection = await NativeConnection.connect({
+${typescript(endpoint, first)}
+
+Stop with Ctrl-C. All data stays in the home; the next start takes seconds.
+`;
+}
+
+function typescript(endpoint: EndpointFile, namespace: EndpointFile['namespaces'][number]): string {
+  return `  import { readFileSync } from 'node:fs';
+  import { Client, Connection } from '@temporalio/client';
+
+  const connection = await Connection.connect({
     address: '${endpoint.grpc}',
     tls: {
-      serverNameOverride: '${first.host}',
-      serverRootCACertificate: readFileSync('${endpoint.serverCa}'),
+      serverNameOverride: '${namespace.host}',
+      serverRootCACertificate: readFileSync(${quoteForTypeScript(endpoint.serverCa)}),
       clientCertPair: {
-        crt: readFileSync('${first.clientCert}'),
-        key: readFileSync('${first.clientKey}'),
+        crt: readFileSync(${quoteForTypeScript(namespace.clientCert)}),
+        key: readFileSync(${quoteForTypeScript(namespace.clientKey)}),
       },
     },
   });
-  // then: namespace: '${first.id}'
+  const client = new Client({ connection, namespace: '${namespace.id}' });
+  console.log(await client.workflow.count());
+  await connection.close();
+  // A Worker takes the same settings: NativeConnection.connect of '@temporalio/worker'.`;
+}
 
-Stop with Ctrl-C. All data stays in the home.
-`;
+function quoteForShell(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function quoteForTypeScript(text: string): string {
+  return `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
 }

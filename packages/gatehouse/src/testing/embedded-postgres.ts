@@ -2,10 +2,11 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A real PostgreSQL for tests, on a Unix socket in a folder of its own: no port to collide on. */
+/** A real PostgreSQL for tests, on a Unix socket in a folder of its own: no port to collide on unless asked for. */
 export interface EmbeddedPostgres {
   /** How to reach one of its databases; `postgres` exists from the start. */
   connection(database: string): PostgresAddress;
@@ -37,14 +38,21 @@ const NOBODY = 65534;
 const PORT = 5432;
 const START_TIMEOUT_MS = 20_000;
 
-/** Makes a cluster in a temporary folder and starts it: about a second. */
-export async function startEmbeddedPostgres(): Promise<EmbeddedPostgres> {
+/**
+ * Makes a cluster in a temporary folder and starts it: about a second.
+ * @param options `tcp`: also on a free port of the loopback, for programs that speak TCP only, such as the engine.
+ */
+export async function startEmbeddedPostgres(
+  options: { readonly tcp?: boolean } = {},
+): Promise<EmbeddedPostgres> {
   const programs = await loadPrograms();
   const folder = mkdtempSync(join(tmpdir(), 'gh-pg-'));
   const owner = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   const password = randomBytes(12).toString('hex');
   const data = join(folder, 'data');
   initialize(programs, { folder, data, password, owner });
+  const port = options.tcp === true ? await freePort() : PORT;
+  const host = options.tcp === true ? '127.0.0.1' : folder;
   let server: ChildProcess | undefined;
   const killAtExit = (): void => {
     server?.kill('SIGKILL');
@@ -52,7 +60,8 @@ export async function startEmbeddedPostgres(): Promise<EmbeddedPostgres> {
   process.on('exit', killAtExit);
 
   const start = async (): Promise<void> => {
-    server = await startServer(programs.postgres, folder, data, owner);
+    const listen = options.tcp === true ? host : '';
+    server = await startServer(programs.postgres, { folder, data, owner, port, listen });
   };
   const stop = async (): Promise<void> => {
     if (server === undefined || server.exitCode !== null) return;
@@ -64,9 +73,9 @@ export async function startEmbeddedPostgres(): Promise<EmbeddedPostgres> {
   };
   await start();
   return {
-    connection: (database) => ({ host: folder, port: PORT, user: 'postgres', password, database }),
+    connection: (database) => ({ host, port, user: 'postgres', password, database }),
     url: (database) =>
-      `postgres://postgres:${password}@${encodeURIComponent(folder)}:${PORT}/${encodeURIComponent(database)}`,
+      `postgres://postgres:${password}@${encodeURIComponent(host)}:${port}/${encodeURIComponent(database)}`,
     start,
     stop,
     async close() {
@@ -110,15 +119,30 @@ function initialize(programs: Programs, { folder, data, password, owner }: Clust
   unlinkSync(passwordFile);
 }
 
+interface Listening extends Omit<Cluster, 'password'> {
+  readonly port: number;
+  /** Address to listen on besides the socket; empty for none. */
+  readonly listen: string;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
 async function startServer(
   program: string,
-  folder: string,
-  data: string,
-  owner: Cluster['owner'],
+  { folder, data, owner, port, listen }: Listening,
 ): Promise<ChildProcess> {
   // Without fsync: what is tested is our code, and the machine does not lose its power in a test.
-  const settings = ['-c', 'fsync=off', '-c', 'listen_addresses=', '-c', 'max_connections=60'];
-  const server = spawn(program, ['-D', data, '-k', folder, '-p', String(PORT), ...settings], {
+  const settings = ['-c', 'fsync=off', '-c', `listen_addresses=${listen}`, '-c', 'max_connections=60'];
+  const server = spawn(program, ['-D', data, '-k', folder, '-p', String(port), ...settings], {
     ...owner,
     env: { LC_ALL: 'C.UTF-8' },
     cwd: folder,

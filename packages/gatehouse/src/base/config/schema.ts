@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Secret } from '#base/crypto/secret';
 import { isAccountId, isNamespaceName } from '#base/model/namespace-id';
 
 const HOST_PORT = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/;
@@ -15,12 +16,17 @@ const address = z
 
 const file = z.string().min(1, 'must be the path of a file');
 
-const certificateFilter = z.strictObject({
-  commonName: z.string().optional(),
-  organization: z.string().optional(),
-  organizationalUnit: z.string().optional(),
-  subjectAlternativeName: z.string().optional(),
-});
+/** Resolved before the schema is asked (load-config.ts), so that no value of a secret is ever in a plain object. */
+const secret = z.custom<Secret>((value) => value instanceof Secret, 'must be `${env:NAME}` or `file:PATH`');
+
+const certificateFilter = z
+  .strictObject({
+    commonName: z.string().optional().describe('Must equal the CN of the certificate.'),
+    organization: z.string().optional().describe('Must equal its O.'),
+    organizationalUnit: z.string().optional().describe('Must equal its OU.'),
+    subjectAlternativeName: z.string().optional().describe('Must equal one of its DNS names.'),
+  })
+  .describe('All that is given must match; `*` stands for any text at its beginning or end.');
 
 const namespaceId = z.string().refine((id) => {
   const dot = id.indexOf('.');
@@ -31,87 +37,159 @@ const namespace = z
   .strictObject({
     id: namespaceId.describe('Public id, `<namespace>.<account>`; also its name in the engine.'),
     caFile: file.describe('PEM file of the CA certificates that its clients must chain to.'),
-    certificateFilters: z.array(certificateFilter).max(25).default([]).describe('Which certificates of the CAs pass; none: all.'),
-    retentionDays: z.int().min(1).max(90).default(30).describe('How long closed workflows are kept, in days.'),
-    allowTls12: z.boolean().default(false).describe('TLS 1.2 is accepted from its clients too.'),
+    certificateFilters: z
+      .array(certificateFilter)
+      .max(25)
+      .default([])
+      .describe('Which certificates of the CAs pass; none: all.'),
+    retentionDays: z
+      .int()
+      .min(1)
+      .max(90)
+      .default(30)
+      .describe('How long closed workflows are kept, in days.'),
+    allowTls12: z
+      .boolean()
+      .default(false)
+      .describe('TLS 1.2 is accepted from its clients too. Needs `gateway.allowTls12`.'),
     nexusEndpoints: z.array(z.string()).default([]).describe('Nexus endpoints that its workflows may call.'),
-    audit: z.enum(['relaxed', 'strict']).default('relaxed').describe('strict: the record is on disk before the answer.'),
+    audit: z
+      .enum(['relaxed', 'strict'])
+      .default('relaxed')
+      .describe('strict: the record is on disk before the answer.'),
   })
-  .describe('A namespace that is made at the start if it does not exist.');
+  .describe('A namespace: made if it does not exist, changed to what is written here if it does.');
 
-const postgresTls = z.strictObject({ caFile: file, certificateFile: file.optional(), keyFile: file.optional(), serverName: z.string().optional() });
-
-const postgres = z.strictObject({
-  kind: z.literal('postgres'),
-  host: z.string().min(1),
-  port: z.int().min(1).max(65_535).default(5432),
-  user: z.string().min(1),
-  password: z.string().describe('A secret: `${env:NAME}` or `file:PATH`.').meta({ secret: true }),
-  database: z.string().optional(),
-  tls: postgresTls.optional().describe('TLS to the server, always verified. Absent: a database on this machine.'),
+const postgresTls = z.strictObject({
+  caFile: file.describe('PEM of the CA that signed the server certificate.'),
+  certificateFile: file.optional().describe('PEM of a client certificate, where the server asks for one.'),
+  keyFile: file.optional().describe('PEM of its key, readable by this user only.'),
+  serverName: z.string().optional().describe('Name in the server certificate, where it is not the host.'),
 });
 
+const postgres = z.strictObject({
+  kind: z.literal('postgres').describe('PostgreSQL 12 or newer.'),
+  host: z.string().min(1).describe('Host name or address, or the folder of a Unix socket.'),
+  port: z.int().min(1).max(65_535).default(5432).describe('TCP port.'),
+  user: z.string().min(1).describe('User of the database.'),
+  password: secret.describe('A secret: `${env:NAME}` or `file:PATH`.'),
+  database: z.string().min(1).optional().describe('Name of the database.'),
+  tls: postgresTls
+    .optional()
+    .describe('TLS to the server, always verified. May be absent for a database on this machine only.'),
+});
+
+const sqlite = z.strictObject({ kind: z.literal('sqlite').describe('A file in the home.') });
+
 const directory = z
-  .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('sqlite') }), postgres])
+  .discriminatedUnion('kind', [sqlite, postgres])
   .default({ kind: 'sqlite' })
-  .describe('Where accounts, namespaces, CA bundles and keys are kept. sqlite: in the home.');
+  .describe('Where accounts, namespaces, CA bundles and keys are kept.');
 
 const engineStorage = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('sqlite') }),
-    postgres.extend({ visibilityDatabase: z.string().optional() }),
+    sqlite,
+    postgres.extend({
+      visibilityDatabase: z.string().min(1).optional().describe('Name of the visibility database.'),
+    }),
   ])
   .default({ kind: 'sqlite' })
-  .describe('Where an engine of our own keeps workflows. sqlite: in the home.');
+  .describe('Where an engine of our own keeps workflows. Not with `address`.');
 
 const engine = z
   .strictObject({
-    address: address.optional().describe('An existing Temporal cluster. Absent: an engine is found and run here.'),
-    serverName: z.string().default('engine-frontend').describe('The name in the certificate of its frontend.'),
-    caFile: file.optional().describe('CA of the frontend certificate. Needed with address.'),
-    certificateFile: file.optional().describe('What the gateway shows the engine. Needed with address.'),
-    keyFile: file.optional(),
-    jwks: address.optional().describe('Where the engine reads our token keys; its keySourceURIs must name it.'),
-    binary: file.optional().describe('A temporal-server binary to use instead of one on PATH or in the cache.'),
+    address: address
+      .optional()
+      .describe('An existing Temporal cluster. Absent: an engine is found and run here.'),
+    serverName: z
+      .string()
+      .min(1)
+      .default('engine-frontend')
+      .describe('Name in the certificate of its frontend.'),
+    caFile: file.optional().describe('PEM of the CA of that certificate. Needed with `address`.'),
+    certificateFile: file
+      .optional()
+      .describe('PEM that the gateway shows the engine. Needed with `address`.'),
+    keyFile: file.optional().describe('PEM of its key, readable by this user only. Needed with `address`.'),
+    jwks: address
+      .optional()
+      .describe('Where the engine reads our token keys: its `keySourceURIs` name it. Needed with `address`.'),
+    binary: file
+      .optional()
+      .describe(
+        'A temporal-server binary to use instead of one on PATH or in the cache. Not with `address`.',
+      ),
     storage: engineStorage,
     historyShards: z.int().min(1).max(16_384).default(4).describe('Fixed for the life of the data.'),
     nexus: z
-      .strictObject({ enabled: z.boolean().default(false) })
+      .strictObject({ enabled: z.boolean().default(false).describe('Nexus calls are allowed.') })
       .default({ enabled: false })
       .describe('Nexus needs a port of the engine that bypasses its authorizer for the gateway certificate.'),
-    acceptedAdvisories: z.array(z.string()).default([]).describe('Advisories of a configured engine that the operator accepts, by number.'),
+    acceptedAdvisories: z
+      .array(z.string())
+      .default([])
+      .describe(
+        'Advisories of a configured engine that the operator accepts, by number; recorded at each start.',
+      ),
   })
   .prefault({})
   .describe('The Temporal Server behind the gateway.');
 
-const gateway = z.strictObject({
-  grpc: z.strictObject({ address }).describe('The gRPC endpoint of every namespace.'),
-  https: z.strictObject({ address }).optional().describe('The HTTPS API of every namespace. Absent: closed.'),
-  certificateFile: file.describe('PEM of the server certificate with its chain, read again when it changes.'),
-  keyFile: file.describe('PEM of its key, readable by this user only.'),
-  allowTls12: z.boolean().default(false).describe('Namespaces may allow TLS 1.2. Off: TLS 1.3 only.'),
-  drainSeconds: z.int().min(1).max(3600).default(75).describe('How long running calls may take to finish at a stop.'),
-});
-
-/** The whole configuration of `gatehouse serve`. Unknown keys are faults. */
-export const configSchema = z
+const gateway = z
   .strictObject({
-    home: z.string().min(1).describe('Folder of keys, audit chain, local copies. Made with mode 0700.'),
-    account: z.string().refine(isAccountId, 'must be at least 5 of a-z and 0-9').default('local'),
-    domain: z.string().min(1).describe('Namespaces are reached as <namespace>.<account>.<domain>.'),
-    region: z.string().regex(/^[a-z]+-[a-z0-9-]+$/, 'must be <cloud>-<name>, such as aws-local').describe('Region id.'),
-    gateway,
-    directory,
-    engine,
-    namespaces: z.array(namespace).default([]),
-    log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+    grpc: z
+      .strictObject({ address: address.describe('Address to listen on, such as 0.0.0.0:7233.') })
+      .describe('The gRPC endpoint of every namespace.'),
+    https: z
+      .strictObject({ address: address.describe('Address to listen on, such as 0.0.0.0:7243.') })
+      .optional()
+      .describe('The HTTPS API of every namespace. Absent: closed.'),
+    certificateFile: file.describe(
+      'PEM of the server certificate with its chain, read again when it changes.',
+    ),
+    keyFile: file.describe('PEM of its key, readable by this user only.'),
+    allowTls12: z.boolean().default(false).describe('Namespaces may allow TLS 1.2. Off: TLS 1.3 only.'),
+    drainSeconds: z
+      .int()
+      .min(1)
+      .max(3600)
+      .default(75)
+      .describe('How long running calls may take to finish at a stop; a long poll takes 70 s at most.'),
   })
-  .superRefine((config, context) => {
-    if (config.engine.address === undefined) return;
-    for (const key of ['caFile', 'certificateFile', 'keyFile', 'jwks'] as const) {
-      if (config.engine[key] !== undefined) continue;
-      context.addIssue({ code: 'custom', path: ['engine', key], message: 'is needed where engine.address is set' });
-    }
-  });
+  .describe('The doors of the data plane.');
+
+/** The whole configuration of `gatehouse serve`. Unknown keys are faults; see cross-checks.ts for the rest. */
+export const configSchema = z.strictObject({
+  home: z.string().min(1).describe('Folder of keys, audit chain, local copies. Made with mode 0700.'),
+  account: z
+    .string()
+    .refine(isAccountId, 'must be at least 5 of a-z and 0-9')
+    .default('local')
+    .describe('Account of this platform itself.'),
+  domain: z
+    .string()
+    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'must be a DNS name in lower case, such as gatehouse.example.com')
+    .describe('Namespaces are reached as `<namespace>.<account>.<domain>`.'),
+  region: z
+    .string()
+    .regex(/^[a-z]+-[a-z0-9-]+$/, 'must be <cloud>-<name>, such as aws-local')
+    .describe('Id of this region, `<cloud>-<name>`.'),
+  gateway,
+  directory,
+  engine,
+  namespaces: z
+    .array(namespace)
+    .default([])
+    .describe('Namespaces that are kept as written here, at the start and at every reload.'),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('The least important lines that are written to `logs/gatehouse.log`.'),
+    })
+    .prefault({})
+    .describe("The operator's log."),
+});
 
 export type Config = z.infer<typeof configSchema>;

@@ -20,4 +20,3 @@ export const GrpcStatus = {
 } as const;
 
 export type GrpcStatusName = keyof typeof GrpcStatus;
-export type GrpcStatusCode = (typeof GrpcStatus)[GrpcStatusName];

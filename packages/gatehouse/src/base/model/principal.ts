@@ -2,6 +2,10 @@
 export interface CertificatePrincipal {
   readonly kind: 'certificate';
   readonly namespaceId: string;
+  /** How records name it: `certificate:<fingerprint>`. */
+  readonly label: string;
+  /** Issuer and serial, for records. */
+  readonly credential: string;
   /** SHA-256 of the DER, lower-case hex. */
   readonly fingerprint: string;
   readonly issuer: string;

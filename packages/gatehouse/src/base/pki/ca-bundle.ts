@@ -35,8 +35,8 @@ export interface CaBundleOptions {
 }
 
 /** Temporal Cloud's limits: 16 certificates or 32 KB, whichever comes first. */
-export const CA_CERTIFICATES_MAX = 16;
-export const CA_BUNDLE_BYTES_MAX = 32 * 1024;
+const CA_CERTIFICATES_MAX = 16;
+const CA_BUNDLE_BYTES_MAX = 32 * 1024;
 
 /**
  * Reads a bundle that somebody wants to store, by the rules of Temporal Cloud and T-014. Throws the refusal

@@ -87,8 +87,6 @@ const faults = {
 
 export type CertificateFault = keyof typeof faults;
 
-export const certificateFaults = Object.keys(faults) as readonly CertificateFault[];
-
 /** What is wrong and what helps. For the owner of the certificate; strangers get an alert or one fixed text. */
 export function describeCertificateFault(fault: CertificateFault): {
   readonly text: string;

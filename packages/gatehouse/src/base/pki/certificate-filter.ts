@@ -5,7 +5,7 @@ import { DerError } from './der.ts';
 import { attributesOf, nameOids } from './distinguished-name.ts';
 
 /** Temporal Cloud's limit. */
-export const CERTIFICATE_FILTERS_MAX = 25;
+const CERTIFICATE_FILTERS_MAX = 25;
 
 /** Longer than any value that a certificate carries: X.520 ends at 64, a DNS name at 253 characters. */
 const VALUE_LENGTH_MAX = 256;
@@ -63,7 +63,7 @@ export function matchesFilters(certificate: Certificate, filters: readonly Certi
  * Lower case, one character at a time, and never from outside ASCII into it: U+212A (Kelvin) lowers to `k` in
  * Unicode and would make a look-alike equal.
  */
-export function foldCase(text: string): string {
+function foldCase(text: string): string {
   let folded = '';
   for (const character of text) {
     const lower = character.toLowerCase();

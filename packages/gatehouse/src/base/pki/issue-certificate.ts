@@ -50,7 +50,7 @@ export interface IssueRequest {
   readonly notAfterMs: number;
 }
 
-export const RSA_4096 = {
+const RSA_4096 = {
   name: 'RSASSA-PKCS1-v1_5',
   modulusLength: 4096,
   publicExponent: new Uint8Array([1, 0, 1]),

@@ -29,7 +29,10 @@ export const Role = {
   newer: 14,
   /** Blanked in replies: names of the platform's own hosts. */
   masked: 15,
-  /** A sub-message whose field 1 is a workflow id, a workflow type, a task queue: checked in poll replies. */
+  /**
+   * A sub-message whose field 1 is a workflow id, a workflow type, a task queue: checked in poll replies. Page
+   * tokens of a history belong to the execution.
+   */
   executionMessage: 16,
   workflowTypeMessage: 17,
   taskQueueMessage: 18,
@@ -39,6 +42,8 @@ export const Role = {
   nexusTaskToken: 21,
   /** A visibility query, or another text that says what a list is about. */
   query: 22,
+  /** A visibility query whose results are acted upon: must not reach the engine's own workflows. */
+  batchQuery: 23,
 } as const;
 
 export type RoleName = keyof typeof Role;
@@ -134,6 +139,8 @@ export const fieldRules: readonly FieldRule[] = [
 
   rule('request', '*', 'workflow_id', 'workflowId', "ids of the engine's own workflows are reserved (T-101)"),
   rule('request', 'common.v1.Link.WorkflowEvent', 'workflow_id', 'none', 'a link is shown, never followed'),
+  rule('request', '*', 'job_id', 'workflowId', 'a batch job is a workflow with this id'),
+  rule('request', 'common.v1.Link.BatchJob', 'job_id', 'none', 'a link is shown, never followed'),
   rule(
     'request',
     'common.v1.WorkflowType',
@@ -155,6 +162,7 @@ export const fieldRules: readonly FieldRule[] = [
   rule('request', '*', 'worker_control_task_queue', 'taskQueue', 'holds a namespace inside its name'),
   rule('request', '*', 'identity', 'identity', "the engine's own identity is reserved"),
   rule('request', '*', 'worker_identity', 'identity', 'as above'),
+  rule('request', '*', 'manager_identity', 'identity', 'as above'),
   rule(
     'request',
     'common.v1.SearchAttributes',
@@ -164,7 +172,23 @@ export const fieldRules: readonly FieldRule[] = [
   ),
 
   rule('request', '*', 'query', 'query', 'says what a page token belongs to'),
-  rule('request', '*', 'visibility_query', 'query', 'as above'),
+  rule('request', 'filter.v1.WorkflowTypeFilter', 'name', 'query', 'as above'),
+  rule(
+    'request',
+    '*',
+    'visibility_query',
+    'batchQuery',
+    'what it finds is signalled, reset, deleted: not what belongs to the engine (T-101)',
+  ),
+  ...['GetWorkflowExecutionHistoryRequest', 'GetWorkflowExecutionHistoryReverseRequest'].map((message) =>
+    rule(
+      'request',
+      `workflowservice.v1.${message}`,
+      'execution',
+      'executionMessage',
+      'what a page token of a history belongs to',
+    ),
+  ),
 
   rule(
     'request',
@@ -187,6 +211,10 @@ export const fieldRules: readonly FieldRule[] = [
     'forbidden',
     "makes the engine contact a provider of the caller's choice",
   ),
+  ...['provider', 'scaler'].map((field) =>
+    rule('request', 'compute.v1.ComputeConfigScalingGroup', field, 'forbidden', 'as above'),
+  ),
+  rule('request', 'compute.v1.ComputeProvider', 'nexus_endpoint', 'forbidden', 'as above'),
 
   rule(
     'response',
@@ -237,20 +265,100 @@ export const fieldRules: readonly FieldRule[] = [
     'taskQueueMessage',
     'sticky queues of the engine are hidden in histories (T-101)',
   ),
+  rule(
+    'response',
+    'workflowservice.v1.GetWorkflowExecutionHistoryResponse',
+    'raw_history',
+    'forbidden',
+    'blobs that nobody has looked into; the engine is told not to send them',
+  ),
 ];
 
 /**
- * Field names that must have a role somewhere or be listed here as harmless: the completeness test walks
- * the schema with these patterns, so a new API version cannot slip a namespace, token or URL past us.
+ * Names of text and byte fields that must have a rule or be listed as harmless: the completeness test walks
+ * the schema with this pattern, so a new API version cannot slip a namespace, token or URL past us.
  */
 export const riskyName: RegExp =
-  /namespace|(^|_)token$|url|uri|callback|endpoint|task_queue|^workflow_id$|identity$|compute/;
+  /namespace|(^|_)token$|url|uri|callback|endpoint|task_queue|^(parent_)?workflow_id$|job_id|identity$|compute|^raw_|host_name/;
+
+/** A field that looks risky and is not. `*` stands for every message. */
+export type HarmlessField = Omit<FieldRule, 'role'>;
+
+const harmlessField = (
+  direction: FieldRule['direction'],
+  message: string,
+  field: string,
+  why: string,
+): HarmlessField => ({ direction, message, field, why });
+
+const CLOSED = 'only in methods that are not open to tenants; archival is off';
+const OWN = "the namespace's own data, shown to it";
 
 /** Fields that look risky and are not, each with its reason. */
-export const harmless: ReadonlyMap<string, string> = new Map([
-  ['*.conflict_token', 'an event counter, compared by the engine within the namespace'],
-  ['*.security_token', 'RegisterNamespace and UpdateNamespace are not open to tenants'],
-  ['*.operation_token', 'opaque text of a Nexus handler, a string of the tenant'],
-  ['*.history_archival_uri', 'only in methods that are not open to tenants; archival is off'],
-  ['*.visibility_archival_uri', 'as above'],
-]);
+export const harmless: readonly HarmlessField[] = [
+  harmlessField(
+    'both',
+    '*',
+    'conflict_token',
+    'an event counter, compared by the engine within the namespace',
+  ),
+  harmlessField('both', '*', 'operation_token', 'opaque text of a Nexus handler, a string of the tenant'),
+  harmlessField('both', 'failure.v1.NexusOperationFailureInfo', 'endpoint', 'text of an old failure'),
+  harmlessField('both', 'nexus.v1.Link', 'url', 'text for people, never fetched'),
+  harmlessField('request', '*', 'security_token', CLOSED),
+  harmlessField('both', '*', 'history_archival_uri', CLOSED),
+  harmlessField('both', '*', 'visibility_archival_uri', CLOSED),
+  harmlessField('both', 'common.v1.Callback.Nexus', 'url', 'in requests the callback around it is refused'),
+  harmlessField(
+    'request',
+    '*',
+    'remove_compute_config_scaling_groups',
+    'names of groups, in a method that is off',
+  ),
+  harmlessField(
+    'request',
+    'operatorservice.v1.*',
+    '*',
+    'nothing but ListSearchAttributes is open to tenants',
+  ),
+  harmlessField('both', 'nexus.v1.EndpointTarget.*', '*', 'only in methods of the operator service'),
+  harmlessField('response', 'nexus.v1.Endpoint', 'url_prefix', 'as above'),
+  harmlessField('both', 'google.protobuf.Any', 'type_url', 'the scanner knows the types inside, or refuses'),
+  harmlessField(
+    'response',
+    'operatorservice.v1.*',
+    '*',
+    'nothing but ListSearchAttributes is open to tenants',
+  ),
+  ...[
+    'identity',
+    'worker_identity',
+    'last_worker_identity',
+    'update_identity',
+    'manager_identity',
+    'previous_manager_identity',
+    'last_modifier_identity',
+    'created_by_identity',
+    'workflow_id',
+    'task_queue',
+    'new_task_queue',
+    'job_id',
+    'host_name',
+  ].map((field) => harmlessField('response', '*', field, OWN)),
+  harmlessField('request', 'worker.v1.WorkerHostInfo', 'host_name', "the tenant's own host"),
+  ...['workflow.v1.PendingNexusOperationInfo', 'nexus.v1.Request'].map((message) =>
+    harmlessField('response', message, 'endpoint', OWN),
+  ),
+  ...['endpoint', 'endpoint_id'].map((field) =>
+    harmlessField('response', 'history.v1.NexusOperationScheduledEventAttributes', field, OWN),
+  ),
+  harmlessField('response', 'compute.v1.ComputeProvider', 'nexus_endpoint', OWN),
+  ...['callback', 'callback_header'].map((field) =>
+    harmlessField(
+      'response',
+      'nexus.v1.StartOperationRequest',
+      field,
+      'only where Nexus is on; no callback is accepted back',
+    ),
+  ),
+];

@@ -323,6 +323,9 @@ export class MessageScanner {
     const urlStart = this.#pos;
     const urlEnd = urlStart + urlLength;
     if (urlLength < 0 || urlEnd > end) return false;
+    // Only what follows the last slash is looked up, but the engine's decoder refuses the whole text (T-035).
+    if (this.#checkText && !isValidText(this.bytes, urlStart, urlEnd))
+      return this.#fail(Fault.invalidUtf8, table, number);
     const url = Buffer.from(this.bytes.buffer, this.bytes.byteOffset + urlStart, urlLength).toString(
       'latin1',
     );

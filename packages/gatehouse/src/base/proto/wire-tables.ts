@@ -1,14 +1,6 @@
 import { wireTableData } from './generated/wire-tables.ts';
 import { Kind } from './wire-kinds.ts';
-
-/** The generated form: rows of [name, ...[number, kind, repeated, role, ordinal, child]]. */
-export interface WireTableData {
-  readonly methods: readonly (readonly [string, string, number, number])[];
-  readonly request: readonly (readonly [string, ...(readonly number[])[]])[];
-  readonly requestAny: readonly (readonly [string, number])[];
-  readonly response: readonly (readonly [string, ...(readonly number[])[]])[];
-  readonly responseAny: readonly (readonly [string, number])[];
-}
+import type { WireTableData } from './wire-table-data.ts';
 
 /** One message type for the scanner: two arrays indexed by field number. */
 export interface MessageTable {

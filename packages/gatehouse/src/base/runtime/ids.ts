@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 
 // Random bytes are drawn 4 KiB at a time: one draw per id costs more than the id.
 const POOL_BYTES = 4096;
@@ -26,4 +26,14 @@ export function uuidV7(nowMs: number = Date.now()): string {
     `${hex(byte(4))}${hex(byte(5))}${hex(byte(6))}${hex(byte(7))}${hex(byte(8))}${hex(byte(9))}`;
   used += 10;
   return id;
+}
+
+// Differs between processes and between lives of one process.
+const requestPrefix = randomBytes(8).toString('hex');
+let requests = 0;
+
+/** An id for one call: unique over all processes, and cheap enough for every call. */
+export function nextRequestId(): string {
+  requests += 1;
+  return `${requestPrefix}-${requests.toString(36)}`;
 }

@@ -1,11 +1,27 @@
 import { constants } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
-import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import type { AddressInfo, Socket } from 'node:net';
+import { createSecureContext, createServer, type SecureContext, type Server, TLSSocket } from 'node:tls';
 
 /** PEM of what a listener shows. */
 export interface ServerIdentity {
   readonly certificate: string;
   readonly privateKey: string;
+}
+
+/** A connection that ended before it was anybody's. */
+export interface RefusedHandshake {
+  readonly reason:
+    | 'sni_unknown'
+    | 'certificate_missing'
+    | 'certificate_not_admitted'
+    | 'certificate_expired'
+    | 'alpn_missing'
+    | 'handshake_timeout'
+    | 'tls_handshake_failed';
+  /** OpenSSL's or the runtime's own word for it. */
+  readonly detail: string;
+  readonly peer: string;
+  readonly serverName: string;
 }
 
 export interface TlsListenerOptions {
@@ -23,7 +39,7 @@ export interface TlsListenerOptions {
   /** Trusted where a client names no server: its clients are closed after the handshake anyway. */
   readonly decoyCaPem: string;
   readonly onSocket: (socket: TLSSocket, serverName: string) => void;
-  readonly onRefused: (reason: string, peer: string, serverName: string) => void;
+  readonly onRefused: (refusal: RefusedHandshake) => void;
   readonly handshakeTimeoutMs?: number;
 }
 
@@ -35,6 +51,8 @@ export interface TlsListener {
   stopAccepting(): void;
 }
 
+/** More than any chain that is admitted (base/pki), so that a longer one is refused and not cut to fit. */
+const CHAIN_MAX = 16;
 /** threats.md T-005. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 // For TLS 1.2, where a namespace allows it: forward secrecy and AEAD only (T-002).
@@ -43,7 +61,11 @@ const CIPHERS =
   'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:' +
   'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305';
 
-function contextOf(identity: ServerIdentity, caPem: string, minVersion: 'TLSv1.2' | 'TLSv1.3'): SecureContext {
+function contextOf(
+  identity: ServerIdentity,
+  caPem: string,
+  minVersion: 'TLSv1.2' | 'TLSv1.3',
+): SecureContext {
   return createSecureContext({
     cert: identity.certificate,
     key: identity.privateKey,
@@ -52,7 +74,10 @@ function contextOf(identity: ServerIdentity, caPem: string, minVersion: 'TLSv1.2
     ciphers: CIPHERS,
     // A resumed session would carry an old verdict on the client's certificate (decision 5). Without
     // tickets, and with no session store, every handshake is a full one.
-    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_CIPHER_SERVER_PREFERENCE,
+    secureOptions:
+      constants.SSL_OP_NO_TICKET |
+      constants.SSL_OP_NO_RENEGOTIATION |
+      constants.SSL_OP_CIPHER_SERVER_PREFERENCE,
   });
 }
 
@@ -85,7 +110,8 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
     handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     noDelay: true,
-    SNICallback: (serverName, done) => {
+    SNICallback(this: unknown, serverName, done) {
+      if (this instanceof TLSSocket) this.prependOnceListener('secure', keepCertificates);
       // A throw here would end the process (CVE-2026-21637): everything is caught and becomes a refusal.
       try {
         const context = contextFor(serverName);
@@ -99,16 +125,22 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
   server.on('secureConnection', (socket) => {
     const serverName = typeof socket.servername === 'string' ? socket.servername : '';
     if (serverName === '') {
-      options.onRefused('sni_unknown', peerOf(socket), '');
+      options.onRefused({
+        reason: 'sni_unknown',
+        detail: 'no server name',
+        peer: peerOf(socket),
+        serverName,
+      });
       socket.destroy();
       return;
     }
     options.onSocket(socket, serverName);
   });
+  // Asked for once, the address is remembered: a socket that has gone cannot tell it, and its record needs it.
+  server.on('connection', (socket) => void socket.remoteAddress);
   server.on('tlsClientError', (error: Error & { code?: string }, socket: TLSSocket) => {
     const serverName = typeof socket.servername === 'string' ? socket.servername : '';
-    const reason = error.message === 'sni_unknown' ? 'sni_unknown' : (error.code ?? 'tls_handshake_failed');
-    options.onRefused(reason, peerOf(socket), serverName);
+    options.onRefused({ ...reasonOf(error, socket), peer: peerOf(socket), serverName });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -140,16 +172,56 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
   };
 }
 
-/** `address:port` of the other side; empty once it has gone. */
+/** By the runtime's error code; everything else is `tls_handshake_failed`. */
+const reasons: Readonly<Record<string, RefusedHandshake['reason']>> = {
+  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: 'certificate_missing',
+  ERR_SSL_NO_APPLICATION_PROTOCOL: 'alpn_missing',
+  ERR_TLS_HANDSHAKE_TIMEOUT: 'handshake_timeout',
+};
+
+function reasonOf(
+  error: Error & { code?: string },
+  socket: TLSSocket,
+): Pick<RefusedHandshake, 'reason' | 'detail'> {
+  if (error.message === 'sni_unknown') return { reason: 'sni_unknown', detail: '' };
+  // For a certificate that does not verify the runtime reports no more than that the socket went away.
+  const verdict = String(socket.authorizationError ?? '');
+  if (verdict !== '') {
+    const expired = verdict === 'CERT_HAS_EXPIRED';
+    return { reason: expired ? 'certificate_expired' : 'certificate_not_admitted', detail: verdict };
+  }
+  const detail = error.code ?? '';
+  return { reason: reasons[detail] ?? 'tls_handshake_failed', detail };
+}
+
+/** `address:port` of the other side; empty where it was never asked for and the socket has gone. */
 export function peerOf(socket: TLSSocket): string {
-  return socket.remoteAddress === undefined ? '' : `${socket.remoteAddress}:${socket.remotePort ?? 0}`;
+  // The runtime has no public way from a TLS socket to the TCP socket below it, which alone remembers.
+  const { _parent: below } = socket as TLSSocket & { readonly _parent?: Socket };
+  const { remoteAddress, remotePort } = socket.remoteAddress === undefined ? (below ?? socket) : socket;
+  return remoteAddress === undefined ? '' : `${remoteAddress}:${remotePort ?? 0}`;
+}
+
+/** Certificates of connections that still live, as they were read when the handshake was done. */
+const kept = new WeakMap<TLSSocket, Uint8Array[]>();
+
+/**
+ * Runs before the runtime's own work at the end of a handshake. Node 24.21 looks at the client's certificate
+ * there, and what reads it once takes the intermediates away for good (nodejs/node issue 65579).
+ */
+function keepCertificates(this: TLSSocket): void {
+  kept.set(this, readCertificates(this));
 }
 
 /** The certificates that the client presented, DER, leaf first. */
 export function presentedCertificates(socket: TLSSocket): Uint8Array[] {
+  return kept.get(socket) ?? readCertificates(socket);
+}
+
+function readCertificates(socket: TLSSocket): Uint8Array[] {
   const chain: Uint8Array[] = [];
   // Bounded: a chain is what the handshake carried, but a cycle must not hold us.
-  for (let next = socket.getPeerX509Certificate(); next !== undefined && chain.length < 16; ) {
+  for (let next = socket.getPeerX509Certificate(); next !== undefined && chain.length < CHAIN_MAX; ) {
     chain.push(next.raw);
     const issuer = next.issuerCertificate;
     if (issuer === undefined || issuer.fingerprint256 === next.fingerprint256) break;

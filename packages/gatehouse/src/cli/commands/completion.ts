@@ -5,7 +5,10 @@ export function completionCommand(): Command {
   return new Command('completion')
     .description('Print a shell completion script.')
     .argument('<shell>', 'bash, zsh or fish')
-    .addHelpText('after', '\nExamples:\n  source <(gatehouse completion bash)\n  gatehouse completion fish > ~/.config/fish/completions/gatehouse.fish')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  source <(gatehouse completion bash)\n  gatehouse completion fish > ~/.config/fish/completions/gatehouse.fish',
+    )
     .action((shell: string, _flags: unknown, command: Command) => {
       const words = wordsOf(command.parent ?? command);
       const script = scripts[shell];
@@ -20,7 +23,9 @@ type Words = ReadonlyMap<string, readonly string[]>;
 function wordsOf(root: Command): Words {
   const words = new Map<string, readonly string[]>();
   const visit = (command: Command, path: string): void => {
-    const flags = command.options.map((option: Option) => option.long ?? option.short ?? '').filter((flag) => flag !== '');
+    const flags = command.options
+      .map((option: Option) => option.long ?? option.short ?? '')
+      .filter((flag) => flag !== '');
     words.set(path, [...command.commands.map((child) => child.name()), ...flags, '--help']);
     for (const child of command.commands) visit(child, `${path} ${child.name()}`.trim());
   };
@@ -53,7 +58,8 @@ const scripts: Readonly<Record<string, (words: Words) => string>> = {
     [...words]
       .flatMap(([path, next]) =>
         next.map((word) => {
-          const condition = path === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${path.split(' ').at(-1)}`;
+          const condition =
+            path === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${path.split(' ').at(-1)}`;
           return word.startsWith('--')
             ? `complete -c gatehouse -n '${condition}' -l ${word.slice(2)}`
             : `complete -c gatehouse -n '${condition}' -a ${word}`;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { parseCertificateFilters } from '#base/pki/certificate-filter';
 import { diagnoseHome } from '#app/diagnose-home';
+import { parseCertificateFilters } from '#base/pki/certificate-filter';
 import { diagnoseCertificate, type Finding } from './doctor-certificate.ts';
 
 interface DoctorFlags {
@@ -17,7 +17,11 @@ interface DoctorFlags {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Tell what is wrong with an installation or a client certificate, and how to mend it.')
-    .option('--home <dir>', 'the home to look at (or GATEHOUSE_HOME)', process.env['GATEHOUSE_HOME'] ?? '.gatehouse')
+    .option(
+      '--home <dir>',
+      'the home to look at (or GATEHOUSE_HOME)',
+      process.env['GATEHOUSE_HOME'] ?? '.gatehouse',
+    )
     .option('--cert <file>', 'a client certificate (PEM, with its intermediates) to judge instead')
     .option('--key <file>', 'the private key that should belong to it')
     .option('--ca <file>', "the namespace's CA bundle to judge it against")
@@ -31,8 +35,10 @@ Examples:
   gatehouse doctor --cert client.pem --key client.key --ca ca.pem`,
     )
     .action(async (flags: DoctorFlags, command: Command) => {
-      if (flags.cert !== undefined && flags.ca === undefined) command.error('--cert needs --ca', { exitCode: 2 });
-      const findings = flags.cert === undefined ? await diagnoseHome(resolve(flags.home)) : judge(flags.cert, flags);
+      if (flags.cert !== undefined && flags.ca === undefined)
+        command.error('--cert needs --ca', { exitCode: 2 });
+      const findings =
+        flags.cert === undefined ? await diagnoseHome(resolve(flags.home)) : judge(flags.cert, flags);
       print(findings, flags.output);
       if (findings.some(({ level }) => level === 'problem')) process.exitCode = 1;
     });
@@ -44,7 +50,9 @@ function judge(cert: string, flags: DoctorFlags): readonly Finding[] {
     certificatePem: read(cert),
     caBundlePem: read(flags.ca ?? ''),
     ...(flags.key === undefined ? {} : { keyPem: read(flags.key) }),
-    ...(flags.filters === undefined ? {} : { filters: parseCertificateFilters(JSON.parse(read(flags.filters))) }),
+    ...(flags.filters === undefined
+      ? {}
+      : { filters: parseCertificateFilters(JSON.parse(read(flags.filters))) }),
     nowMs: Date.now(),
   });
 }

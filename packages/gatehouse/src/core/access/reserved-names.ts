@@ -37,3 +37,12 @@ export function isReservedSearchAttribute(name: string): boolean {
   if (name === 'BatcherNamespace' || name === 'BatcherUser') return true;
   return name.startsWith('Temporal') && !openAttributes.has(name);
 }
+
+/**
+ * Can this visibility query find the engine's own workflows? The engine leaves them out unless a query names
+ * their attribute, `TemporalNamespaceDivision`; it also takes the name without its prefix, and drops backticks
+ * out of names. A text that merely quotes the name is taken for one that uses it.
+ */
+export function reachesReserved(query: string): boolean {
+  return query.replaceAll('`', '').toLowerCase().includes('namespacedivision');
+}

@@ -150,7 +150,6 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
         // Somebody may have begun to wait meanwhile.
         if (durable || batch.waiters.length === 0) break;
         bytes = NOTHING;
-        continue;
       } catch (error) {
         fail(error, batch);
         if (clock.monotonicMs() >= closeByMs) return false;

@@ -7,7 +7,7 @@ import { type AuditSigningKey, auditKeyId } from './audit-signing-key.ts';
 /** Public keys of a chain, by key id. The file beside the chain holds each key it was ever signed with. */
 export type VerificationKeys = ReadonlyMap<string, KeyObject>;
 
-export const PUBLIC_KEY_FILE = 'signing-key.pem';
+const PUBLIC_KEY_FILE = 'signing-key.pem';
 
 /** @throws where there is none, or one is not an Ed25519 public key. */
 export function parseVerificationKeys(pem: string): VerificationKeys {

@@ -1,7 +1,7 @@
 import type { EngineAddress, EngineTls } from './engine-call.ts';
 import type { EngineTokens } from './engine-tokens.ts';
 import type { EngineVersionVerdict } from './engine-version.ts';
-import type { SelfTestCheck } from './self-test.ts';
+import type { SelfTestCheck } from './self-test-check.ts';
 
 /**
  * - `starting`: until the first readiness; `ready` follows, or `failed`

@@ -1,8 +1,8 @@
 import { constants, copyFile, rename, rm, stat, truncate } from 'node:fs/promises';
 
 /** Size at which the engine's log is put aside, and how many old ones stay. */
-export const LOG_BYTES_MAX: number = 16 * 1024 * 1024;
-export const LOGS_KEPT = 3;
+const LOG_BYTES_MAX: number = 16 * 1024 * 1024;
+const LOGS_KEPT = 3;
 
 /**
  * Puts a log that has grown too large aside as `<file>.1`, older ones as `.2` and so on. The engine writes to

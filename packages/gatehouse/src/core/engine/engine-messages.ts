@@ -6,6 +6,7 @@ export const GET_SYSTEM_INFO = `${SERVICE}/GetSystemInfo`;
 export const COUNT_WORKFLOWS = `${SERVICE}/CountWorkflowExecutions`;
 export const REGISTER_NAMESPACE = `${SERVICE}/RegisterNamespace`;
 export const DESCRIBE_NAMESPACE = `${SERVICE}/DescribeNamespace`;
+export const UPDATE_NAMESPACE = `${SERVICE}/UpdateNamespace`;
 
 /** `GetSystemInfoRequest {}` and other requests without a field. */
 export const EMPTY_MESSAGE: Uint8Array = new Uint8Array(0);
@@ -24,6 +25,22 @@ export function registerNamespaceRequest(namespace: string, retentionSeconds: nu
     .fork()
     .tag(1, WireType.Varint)
     .int64(retentionSeconds)
+    .join()
+    .finish();
+}
+
+/** `UpdateNamespaceRequest { namespace = 1, config = 3 { workflow_execution_retention_ttl = 1 } }`. */
+export function updateRetentionRequest(namespace: string, retentionSeconds: number): Uint8Array {
+  return new BinaryWriter()
+    .tag(1, WireType.LengthDelimited)
+    .string(namespace)
+    .tag(3, WireType.LengthDelimited)
+    .fork()
+    .tag(1, WireType.LengthDelimited)
+    .fork()
+    .tag(1, WireType.Varint)
+    .int64(retentionSeconds)
+    .join()
     .join()
     .finish();
 }

@@ -84,11 +84,6 @@ export class EnginePool {
     return session.request(headers as unknown as string[]);
   }
 
-  /** Opens every connection again, with the certificates as they are now. */
-  refresh(): void {
-    for (const slot of this.#slots) if (slot.session !== undefined) this.#replace(slot, slot.session);
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     for (const slot of this.#slots) {

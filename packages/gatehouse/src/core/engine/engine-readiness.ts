@@ -17,7 +17,7 @@ export interface Readiness {
 }
 
 /** A name that no tenant can have: public ids have a dot, and this one is never registered. */
-export const PROBE_NAMESPACE = 'gatehouse-readiness';
+const PROBE_NAMESPACE = 'gatehouse-readiness';
 
 const OK = 0;
 const NOT_FOUND = 5;

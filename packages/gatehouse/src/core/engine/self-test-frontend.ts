@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { generateInternalCa, generateServiceCertificate } from '#base/pki/generate';
-import type { SelfTestCheck, SelfTestTarget } from './self-test.ts';
+import type { SelfTestCheck, SelfTestTarget } from './self-test-check.ts';
 import { HTTP2_HELLO, type ProbeResult, probe } from './tls-probe.ts';
 
 const HOUR_MS = 3_600_000;

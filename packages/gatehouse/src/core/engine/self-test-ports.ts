@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import type { EngineTls } from './engine-call.ts';
 import { ENGINE_SERVICES, type EnginePorts, listPorts } from './engine-ports.ts';
 import { listListeningSockets } from './listening-sockets.ts';
-import type { SelfTestCheck } from './self-test.ts';
+import type { SelfTestCheck } from './self-test-check.ts';
 import { refused } from './self-test-frontend.ts';
 import { HTTP2_HELLO, probe } from './tls-probe.ts';
 

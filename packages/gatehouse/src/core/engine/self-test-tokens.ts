@@ -2,7 +2,7 @@ import { openEngineSession } from './engine-call.ts';
 import { COUNT_WORKFLOWS, namespaceRequest } from './engine-messages.ts';
 import { makeKey, type SigningKey, signJwt } from './engine-signing-keys.ts';
 import { claimsFor } from './engine-tokens.ts';
-import type { SelfTestCheck, SelfTestTarget } from './self-test.ts';
+import type { SelfTestCheck, SelfTestTarget } from './self-test-check.ts';
 
 const PERMISSION_DENIED = 7;
 const NOT_FOUND = 5;

@@ -9,7 +9,8 @@ import { EngineError } from './engine-error.ts';
 import { chooseEnginePorts, type EnginePorts } from './engine-ports.ts';
 import { createSigningKeys, type SigningKeys } from './engine-signing-keys.ts';
 import { type FakeEngine, startFakeEngine } from './fake-engine.ts';
-import { requireAllHeld, runSelfTest, type SelfTestCheck, type SelfTestTarget } from './self-test.ts';
+import { requireAllHeld, runSelfTest } from './self-test.ts';
+import type { SelfTestCheck, SelfTestTarget } from './self-test-check.ts';
 
 let keys: SigningKeys;
 before(async () => {

@@ -1,28 +1,8 @@
-import type { Clock } from '#base/runtime/clock';
-import type { EngineAddress, EngineTls } from './engine-call.ts';
 import { EngineError } from './engine-error.ts';
-import type { EnginePorts } from './engine-ports.ts';
-import type { SigningKeys } from './engine-signing-keys.ts';
+import type { SelfTestCheck, SelfTestTarget } from './self-test-check.ts';
 import { checkFrontendTls } from './self-test-frontend.ts';
 import { checkPorts } from './self-test-ports.ts';
 import { checkTokens } from './self-test-tokens.ts';
-
-/** One thing that must not work, and whether it did not. */
-export interface SelfTestCheck {
-  readonly check: string;
-  readonly held: boolean;
-  readonly detail: string;
-}
-
-export interface SelfTestTarget {
-  readonly address: EngineAddress;
-  readonly tls: EngineTls;
-  readonly keys: SigningKeys;
-  readonly clock: Clock;
-  readonly nexusEnabled: boolean;
-  /** Present for an engine that we run: the ports around the frontend are tried too. */
-  readonly local?: { readonly ports: EnginePorts; readonly pid: number };
-}
 
 /**
  * Proves from outside that the settings hold (T-099): everything that engine.md section 4 says must fail is

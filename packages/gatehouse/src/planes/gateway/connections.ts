@@ -10,12 +10,23 @@ const GRACE_MS = 70_000;
 /** A connection that is no longer admitted may finish what it has begun, this long (T-016). */
 const REVOKED_GRACE_MS = 2000;
 const SWEEP_MS = 1000;
+/** A client that does not answer the ping of a drain gets the final GOAWAY after this. */
+const NOTICE_MS = 1000;
+/** Between the answer to that ping and the final GOAWAY: clients answer pings before requests that they have queued. */
+const SETTLE_MS = 100;
+/** The highest stream id of HTTP/2: in a GOAWAY it says "soon", and refuses nothing that is on its way. */
+const ANY_STREAM = 2 ** 31 - 1;
 
 /** A connection of either HTTP version, as much of it as is needed to end it. */
 export interface HeldSession {
   /** Lets running calls finish and takes no new ones. */
   close(): void;
   destroy(): void;
+  /** HTTP/2 only, like `ping`. */
+  goaway?(code: number, lastStreamId: number): void;
+  ping?(answered: () => void): boolean;
+  readonly closed?: boolean;
+  readonly destroyed?: boolean;
   on(event: 'close', listener: () => void): unknown;
 }
 
@@ -37,6 +48,7 @@ export class Connections {
   readonly #clock: Clock;
   readonly #held = new Map<string, Held>();
   readonly #timer: NodeJS.Timeout;
+  #stopping = false;
 
   constructor(identifier: Identifier, snapshot: () => DirectorySnapshot, clock: Clock) {
     this.#identifier = identifier;
@@ -53,14 +65,11 @@ export class Connections {
   add(connection: Connection, session: HeldSession): void {
     // Jitter, so that clients which came together do not all come back together.
     const ageMaxMs = AGE_MAX_MS * (0.9 + Math.random() * 0.2);
-    this.#held.set(connection.id, {
-      connection,
-      session,
-      ageMaxMs,
-      drainedAtMs: undefined,
-      graceMs: GRACE_MS,
-    });
+    const held: Held = { connection, session, ageMaxMs, drainedAtMs: undefined, graceMs: GRACE_MS };
+    this.#held.set(connection.id, held);
     session.on('close', () => this.#held.delete(connection.id));
+    // Its handshake was under way when the door was closed.
+    if (this.#stopping) this.#drain(held, this.#clock.monotonicMs(), GRACE_MS);
   }
 
   /** Looks at every connection, or at those of some namespaces. */
@@ -79,14 +88,23 @@ export class Connections {
     }
   }
 
-  /** Lets running calls finish and takes no new ones. Resolves when all have gone, or after `withinMs`. */
-  async drain(withinMs: number): Promise<void> {
+  /** Tells every client to go elsewhere. What runs goes on. */
+  drainAll(): void {
+    this.#stopping = true;
     const now = this.#clock.monotonicMs();
-    for (const held of this.#held.values()) this.#drain(held, now, withinMs);
-    const deadline = now + withinMs;
+    for (const held of this.#held.values()) this.#drain(held, now, GRACE_MS);
+  }
+
+  /** Resolves when all have gone, or after `withinMs`. Call `drainAll` first. */
+  async whenGone(withinMs: number): Promise<void> {
+    const deadline = this.#clock.monotonicMs() + withinMs;
     while (this.#held.size > 0 && this.#clock.monotonicMs() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+
+  /** Cuts off what is left. */
+  destroyAll(): void {
     for (const held of this.#held.values()) held.session.destroy();
     clearInterval(this.#timer);
   }
@@ -104,7 +122,26 @@ export class Connections {
     if (held.drainedAtMs !== undefined) return;
     held.drainedAtMs = now;
     held.graceMs = graceMs;
-    // GOAWAY(NO_ERROR); streams that are open go on.
-    held.session.close();
+    closeGracefully(held.session);
   }
+}
+
+/**
+ * RFC 9113 section 6.8: first a GOAWAY that refuses nothing, and the final one a round trip later, so that no
+ * request is lost that was on its way meanwhile. Streams that are open go on.
+ */
+function closeGracefully(session: HeldSession): void {
+  if (session.goaway === undefined || session.ping === undefined || session.destroyed === true) {
+    session.close();
+    return;
+  }
+  const finish = (): void => {
+    if (session.closed !== true && session.destroyed !== true) session.close();
+  };
+  let timer = setTimeout(finish, NOTICE_MS).unref();
+  session.goaway(0, ANY_STREAM);
+  session.ping(() => {
+    clearTimeout(timer);
+    timer = setTimeout(finish, SETTLE_MS).unref();
+  });
 }

@@ -1,6 +1,10 @@
 /** Something with a deadline, told when it has passed. */
 export interface Deadlined {
   expire(): void;
+  /** Waits for something to happen, not for work to be done: a stop of the gateway need not wait for it. */
+  readonly isLongPoll: boolean;
+  /** Ends it because the gateway stops. */
+  endForStop(): void;
 }
 
 const TICK_MS = 250;
@@ -37,6 +41,17 @@ export class Deadlines {
     if (calls === undefined) return;
     calls.delete(call);
     if (calls.size === 0) this.#buckets.delete(bucket);
+  }
+
+  /** How many calls wait for an answer of the engine, long polls apart. Walks them all: for a stop. */
+  countRunning(): number {
+    let count = 0;
+    for (const calls of this.#buckets.values()) for (const call of calls) if (!call.isLongPoll) count += 1;
+    return count;
+  }
+
+  endAll(): void {
+    for (const calls of [...this.#buckets.values()]) for (const call of [...calls]) call.endForStop();
   }
 
   close(): void {

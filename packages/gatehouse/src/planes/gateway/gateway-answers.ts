@@ -14,7 +14,8 @@ const CLUSTER_NAME = 'gatehouse';
 
 /** Answers a method that never reaches the engine. */
 export function answerByGateway(call: PermittedCall): CallAnswer {
-  if (call.head.path !== GET_CLUSTER_INFO) throw refuse('method_unknown', { detail: 'no answer of the gateway' });
+  if (call.head.path !== GET_CLUSTER_INFO)
+    throw refuse('method_unknown', { detail: 'no answer of the gateway' });
   // GetClusterInfoResponse.cluster_name is field 5.
   const message = new BinaryWriter().tag(5, 2).string(CLUSTER_NAME).finish();
   return { status: 0, message: '', frame: toFrame(message), details: undefined, headers: [] };

@@ -1,8 +1,8 @@
 // No test itself: a gateway in front of an engine that answers as a test says.
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import type { SecureContextOptions } from 'node:tls';
 import type { TestContext } from 'node:test';
+import type { SecureContextOptions } from 'node:tls';
 import { fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
 import { Secret } from '#base/crypto/secret';
 import { createTokenKeyring } from '#base/crypto/token-keyring';
@@ -13,8 +13,8 @@ import type { GeneratedCertificate } from '#base/pki/issue-certificate';
 import { engineApiRegistry } from '#base/proto/api-registry';
 import { systemClock } from '#base/runtime/clock';
 import { silentLog } from '#base/runtime/log';
-import { encodeGrpcMessage } from '#base/wire/percent-encoding';
 import { toFrame } from '#base/wire/grpc-message';
+import { encodeGrpcMessage } from '#base/wire/percent-encoding';
 import { type Gateway, startGateway } from './start-gateway.ts';
 
 export const DOMAIN = 'gatehouse.test';
@@ -100,7 +100,12 @@ export async function startGatewayFixture(t: TestContext): Promise<GatewayFixtur
     asked,
     answer: () => ({ reply: {} }),
     healthy: true,
-    client: { ca: serverCa.certificatePem, cert: leaf.certificatePem, key: leaf.privateKeyPem, servername: HOST },
+    client: {
+      ca: serverCa.certificatePem,
+      cert: leaf.certificatePem,
+      key: leaf.privateKeyPem,
+      servername: HOST,
+    },
   };
   t.after(async () => {
     await gateway.drain(0);
@@ -145,7 +150,12 @@ function openGateway(
     decoyCaPem: serverCa.certificatePem,
     allowTls12: false,
     nexusEnabled: false,
-    directory: { snapshot: () => snapshot, tokenKeys: () => keyring, onChange: () => () => undefined },
+    directory: {
+      snapshot: () => snapshot,
+      state: () => 'current',
+      tokenKeys: () => keyring,
+      onChange: () => () => undefined,
+    },
     engine: {
       target: () => ({
         host: '127.0.0.1',
@@ -189,7 +199,10 @@ async function startEngine(
       const method = methodOf(String(headers[':path']));
       const bytes = Buffer.concat(chunks).subarray(5);
       const registry = engineApiRegistry();
-      const request = toJson(method.input, fromBinary(method.input, bytes), { registry }) as Record<string, unknown>;
+      const request = toJson(method.input, fromBinary(method.input, bytes), { registry }) as Record<
+        string,
+        unknown
+      >;
       const given = await answer({ method: method.name, request, headers });
       if (stream.destroyed) return;
       const ends = trailersOf(given);

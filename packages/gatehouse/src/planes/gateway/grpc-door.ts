@@ -1,7 +1,13 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { asRefusal, refuse } from '#base/model/refusals';
-import { uuidV7 } from '#base/runtime/ids';
-import { checkSingleFrame, frameLength, gunzipFrame, PREFIX_BYTES, REQUEST_BYTES_MAX } from '#base/wire/grpc-message';
+import { nextRequestId } from '#base/runtime/ids';
+import {
+  checkSingleFrame,
+  frameLength,
+  gunzipFrame,
+  PREFIX_BYTES,
+  REQUEST_BYTES_MAX,
+} from '#base/wire/grpc-message';
 import { parseGrpcTimeout } from '#base/wire/grpc-timeout';
 import { isPassedMetadata } from './engine-metadata.ts';
 import { writeGrpcAnswer } from './grpc-answer.ts';
@@ -16,8 +22,11 @@ export interface ConnectionLoad {
   bytes: number;
 }
 
-/** Services of the gateway's own that stream: they take over the stream of an open call. */
-export type StreamService = (stream: ServerHttp2Stream, call: Call, head: CallHead) => void;
+/**
+ * Services of the gateway's own that stream: they take over the stream of an open call. Where `gzip`, messages
+ * may be compressed: Java's SDK compresses even its health check.
+ */
+export type StreamService = (stream: ServerHttp2Stream, call: Call, head: CallHead, gzip: boolean) => void;
 
 export interface GrpcDoorDeps extends PipelineDeps {
   /** By HTTP/2 path: health and reflection. */
@@ -39,9 +48,10 @@ export function serveGrpcStream(
   stream.on('close', () => call.cancel());
   if (fault !== undefined) return call.refuse(fault);
   const service = deps.streamServices.get(head.path);
-  if (service?.open === true) return service.serve(stream, call, head);
+  const gzip = headers['grpc-encoding'] === 'gzip';
+  if (service?.open === true) return service.serve(stream, call, head, gzip);
   if (!call.open()) return undefined;
-  if (service !== undefined) return service.serve(stream, call, head);
+  if (service !== undefined) return service.serve(stream, call, head, gzip);
   return gatherMessage(call, load, stream, headers['grpc-encoding']);
 }
 
@@ -61,10 +71,11 @@ function readHead(
   }
   const head: CallHead = {
     connection,
-    requestId: uuidV7(),
+    requestId: nextRequestId(),
     path: headers[':path'] ?? '',
     authority: headers[':authority'] ?? headers.host ?? '',
-    namespaceHeaders: headers['temporal-namespace'] === undefined ? [] : sentValues(rawHeaders, 'temporal-namespace'),
+    namespaceHeaders:
+      headers['temporal-namespace'] === undefined ? [] : sentValues(rawHeaders, 'temporal-namespace'),
     ambiguous: headers['temporal-namespace-bin'] !== undefined,
     timeoutMs,
     metadata: passedMetadata(headers),
@@ -102,7 +113,14 @@ function passedMetadata(headers: IncomingHttpHeaders): string[] {
   return passed;
 }
 
-const PASSED_NAMES = ['client-name', 'client-version', 'supported-server-versions', 'supported-features', 'traceparent', 'tracestate'];
+const PASSED_NAMES = [
+  'client-name',
+  'client-version',
+  'supported-server-versions',
+  'supported-features',
+  'traceparent',
+  'tracestate',
+];
 
 /** Gathers the one message of a unary call, within the bounds, and sends it on its way. */
 function gatherMessage(
@@ -133,7 +151,7 @@ function gatherMessage(
     if (call.isOver) return;
     const [only] = chunks;
     const bytes = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size);
-    sendWhole(call, bytes, encoding);
+    sendWhole(call, bytes, encoding, (error) => refuseUnlessGone(call, stream, error));
   });
 }
 
@@ -146,16 +164,28 @@ function announcedLimit(chunks: readonly Buffer[], size: number): number {
   return Math.max(came, frameLength(prefix));
 }
 
-function sendWhole(call: Call, bytes: Buffer, encoding: string | string[] | undefined): void {
+function sendWhole(
+  call: Call,
+  bytes: Buffer,
+  encoding: string | string[] | undefined,
+  refused: (error: unknown) => void,
+): void {
   try {
     if (!checkSingleFrame(bytes)) return call.send(bytes);
     if (encoding !== 'gzip') throw refuse('frame_malformed', { detail: 'compressed without grpc-encoding' });
-    gunzipFrame(bytes, REQUEST_BYTES_MAX).then(
-      (frame) => call.send(frame),
-      (error: unknown) => call.refuse(error),
-    );
+    gunzipFrame(bytes, REQUEST_BYTES_MAX).then((frame) => call.send(frame), refused);
     return undefined;
   } catch (error) {
-    return call.refuse(error);
+    return refused(error);
   }
+}
+
+/**
+ * A caller that goes away in the middle of its message has sent no malformed one: its call is cancelled when the
+ * stream closes. Clients on Node end the stream first and reset it right after, so the end alone does not tell.
+ */
+function refuseUnlessGone(call: Call, stream: ServerHttp2Stream, error: unknown): void {
+  setImmediate(() => {
+    if (!stream.aborted) call.refuse(error);
+  });
 }

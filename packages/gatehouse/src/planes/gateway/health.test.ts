@@ -33,7 +33,11 @@ test('Check says NOT_SERVING while the engine is not there', async (t) => {
 
 test('Check of a service that is not served here is NOT_FOUND', async (t) => {
   const session = await dial(t, await startGatewayFixture(t));
-  const { messages, status } = await call(session, 'Check', 'temporal.server.api.adminservice.v1.AdminService').ended;
+  const { messages, status } = await call(
+    session,
+    'Check',
+    'temporal.server.api.adminservice.v1.AdminService',
+  ).ended;
   assert.deepEqual(messages, []);
   assert.equal(status, '5');
 });
@@ -60,7 +64,11 @@ test('T-031 a health request that is too large, compressed or missing is refused
   assert.equal(compressed.status, '12');
   const none = await callRaw(session, 'Check', Buffer.alloc(0)).ended;
   assert.equal(none.status, '13');
-  const two = await callRaw(session, 'Check', Buffer.concat([toFrame(Buffer.alloc(0)), toFrame(Buffer.alloc(0))])).ended;
+  const two = await callRaw(
+    session,
+    'Check',
+    Buffer.concat([toFrame(Buffer.alloc(0)), toFrame(Buffer.alloc(0))]),
+  ).ended;
   assert.equal(two.status, '8');
 });
 
@@ -81,7 +89,11 @@ interface Calling {
 
 function call(session: ClientHttp2Session, method: string, service: string): Calling {
   const name = Buffer.from(service);
-  return callRaw(session, method, toFrame(service === '' ? name : Buffer.concat([Buffer.from([0x0a, name.length]), name])));
+  return callRaw(
+    session,
+    method,
+    toFrame(service === '' ? name : Buffer.concat([Buffer.from([0x0a, name.length]), name])),
+  );
 }
 
 function callRaw(session: ClientHttp2Session, method: string, body: Buffer): Calling {

@@ -54,9 +54,9 @@ export function answerHealth(healthy: () => boolean): StreamService {
     timer ??= setInterval(poll, POLL_MS).unref();
   };
 
-  return (stream, call, head) => {
+  return (stream, call, head, gzip) => {
     const reply = new StreamReply(stream, call, head.requestId);
-    readService(readMessages(stream, { messageBytesMax: REQUEST_BYTES_MAX, messagesMax: 1 }))
+    readService(readMessages(stream, { messageBytesMax: REQUEST_BYTES_MAX, messagesMax: 1, gzip }))
       .then((service) => {
         if (head.path !== CHECK) {
           const draining = (): boolean => stream.session?.closed === true;

@@ -4,7 +4,11 @@ import type { CertificatePrincipal } from '#base/model/principal';
 import { type Refusal, refuse } from '#base/model/refusals';
 import type { CaBundle } from '#base/pki/ca-bundle';
 import { parseStoredCaBundle } from '#base/pki/ca-bundle';
-import { type ClientVerdict, verifyClientCertificate } from '#base/pki/client-certificate';
+import {
+  type CertificateIdentity,
+  type ClientVerdict,
+  verifyClientCertificate,
+} from '#base/pki/client-certificate';
 import type { CallHead, Connection, IdentifiedCall } from './identified-call.ts';
 
 export interface IdentifySettings {
@@ -17,6 +21,9 @@ export interface IdentifySettings {
 interface Verdict {
   readonly record: NamespaceRecord;
   readonly verdict: ClientVerdict;
+  readonly principal: CertificatePrincipal | undefined;
+  /** The `:authority` that last passed on this connection: clients send the same one with every call. */
+  authority: string | undefined;
 }
 
 /**
@@ -35,10 +42,14 @@ export class Identifier {
   /** @throws Refusal where the caller is not known or the namespace is in doubt. */
   identify(head: CallHead, snapshot: DirectorySnapshot): IdentifiedCall {
     const { connection } = head;
-    if (head.ambiguous) throw refuse('header_ambiguous');
+    if (head.ambiguous) throw refuse('header_ambiguous', { publicDetail: 'temporal-namespace-bin' });
     const namespace = this.#namespaceOf(connection, snapshot);
-    const principal = this.#principalOf(connection, namespace);
-    this.#checkAuthority(head, namespace);
+    const verdict = this.#verdictOf(connection, namespace);
+    const principal = this.#principalOf(verdict);
+    if (head.authority !== verdict.authority) {
+      this.#checkAuthority(head, namespace);
+      verdict.authority = head.authority;
+    }
     this.#checkNamespaceHeaders(head, namespace);
     return { head, principal, namespace, snapshot };
   }
@@ -46,7 +57,7 @@ export class Identifier {
   /** Would a new call on this connection be admitted? Used to close what a change no longer admits. */
   admits(connection: Connection, snapshot: DirectorySnapshot): Refusal | undefined {
     try {
-      this.#principalOf(connection, this.#namespaceOf(connection, snapshot));
+      this.#principalOf(this.#verdictOf(connection, this.#namespaceOf(connection, snapshot)));
       return undefined;
     } catch (error) {
       return error as Refusal;
@@ -63,22 +74,22 @@ export class Identifier {
     return record;
   }
 
-  #principalOf(connection: Connection, record: NamespaceRecord): CertificatePrincipal {
-    if (connection.certificates.length === 0) throw refuse('certificate_missing');
-    const kept = this.#verdicts.get(connection);
-    const verdict = kept?.record === record ? kept.verdict : this.#judge(connection, record);
-    if (!verdict.admitted) {
-      const code =
-        verdict.reason === 'filter_mismatch' ? 'certificate_filter_mismatch' : 'certificate_not_admitted';
-      throw refuse(code, { detail: verdict.reason });
+  #principalOf({ verdict, principal }: Verdict): CertificatePrincipal {
+    if (!verdict.admitted || principal === undefined) {
+      const mismatch = !verdict.admitted && verdict.reason === 'filter_mismatch';
+      throw refuse(mismatch ? 'certificate_filter_mismatch' : 'certificate_not_admitted', {
+        detail: verdict.admitted ? 'no principal' : verdict.reason,
+      });
     }
-    const { fingerprint, issuer, serial, notAfterMs, admittedUntilMs } = verdict.identity;
     // The verdict is from the handshake; only time can have changed since.
-    if (this.#settings.now() > admittedUntilMs) throw refuse('certificate_expired');
-    return { kind: 'certificate', namespaceId: record.id, fingerprint, issuer, serial, notAfterMs };
+    if (this.#settings.now() > verdict.identity.admittedUntilMs) throw refuse('certificate_expired');
+    return principal;
   }
 
-  #judge(connection: Connection, record: NamespaceRecord): ClientVerdict {
+  #verdictOf(connection: Connection, record: NamespaceRecord): Verdict {
+    if (connection.certificates.length === 0) throw refuse('certificate_missing');
+    const kept = this.#verdicts.get(connection);
+    if (kept?.record === record) return kept;
     let bundle = this.#bundles.get(record);
     if (bundle === undefined) {
       bundle = parseStoredCaBundle(record.caBundlePem);
@@ -90,8 +101,10 @@ export class Identifier {
       record.certificateFilters,
       this.#settings.now(),
     );
-    this.#verdicts.set(connection, { record, verdict });
-    return verdict;
+    const principal = verdict.admitted ? principalOf(record, verdict.identity) : undefined;
+    const judged: Verdict = { record, verdict, principal, authority: undefined };
+    this.#verdicts.set(connection, judged);
+    return judged;
   }
 
   /**
@@ -114,4 +127,18 @@ export class Identifier {
     if (first.includes(',')) throw refuse('header_ambiguous', { publicDetail: 'temporal-namespace' });
     throw refuse('namespace_mismatch', { detail: 'temporal-namespace header' });
   }
+}
+
+function principalOf(record: NamespaceRecord, identity: CertificateIdentity): CertificatePrincipal {
+  const { fingerprint, issuer, serial, notAfterMs } = identity;
+  return Object.freeze({
+    kind: 'certificate',
+    namespaceId: record.id,
+    label: `certificate:${fingerprint}`,
+    credential: `${issuer} ${serial}`,
+    fingerprint,
+    issuer,
+    serial,
+    notAfterMs,
+  });
 }

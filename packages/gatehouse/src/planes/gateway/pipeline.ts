@@ -1,8 +1,8 @@
-import type { AccessSettings } from '#core/access/permit';
-import type { DirectorySnapshot } from '#base/model/namespace-record';
 import { GrpcStatus } from '#base/model/grpc-status';
+import type { DirectorySnapshot } from '#base/model/namespace-record';
 import { asRefusal, Refusal, refuse } from '#base/model/refusals';
 import type { Log } from '#base/runtime/log';
+import type { AccessSettings } from '#core/access/permit';
 import { authorize } from './authorize.ts';
 import { answerByGateway, engineRequestOf, fromEngineReply } from './gateway-answers.ts';
 import type { CallAnswer, CallHead, IdentifiedCall, PermittedCall } from './identified-call.ts';
@@ -87,7 +87,12 @@ export class Call {
 
   /** The end of one of the gateway's own streams, which has written its status itself. */
   closeStream(status: number): void {
-    this.#end({ status, message: '', frame: undefined, details: undefined, headers: [] }, undefined, '', 'low');
+    this.#end(
+      { status, message: '', frame: undefined, details: undefined, headers: [] },
+      undefined,
+      '',
+      'low',
+    );
   }
 
   /** The caller went away. */
@@ -120,13 +125,14 @@ export class Call {
     if (outcome instanceof Refusal) return this.refuse(outcome);
     try {
       if (outcome.status !== GrpcStatus.OK || outcome.frame === undefined) {
-        return this.#answer(maskError(outcome, call.namespace.id, call.snapshot));
+        const { namespace, snapshot } = call;
+        return this.#answer(maskError(outcome, { namespace, snapshot, request: request.frame }));
       }
       const reply = transformReply(call, request, fromEngineReply(call, outcome.frame), this.#deps.transform);
       const answer = { ...outcome, frame: reply.frame };
       if (!reply.withheldTask) return this.#answer(answer);
-      this.#deps.log.error('a task of the engine\'s own was held back', { requestId: this.#head.requestId });
-      return this.#end(answer, undefined, 'a task of the engine\'s own was held back', 'high');
+      this.#deps.log.error("a task of the engine's own was held back", { requestId: this.#head.requestId });
+      return this.#end(answer, undefined, "a task of the engine's own was held back", 'high');
     } catch (error) {
       return this.refuse(error);
     }
@@ -136,7 +142,12 @@ export class Call {
     this.#end(answer, undefined, '', 'low');
   }
 
-  #end(answer: CallAnswer, refusal: Refusal | undefined, detail: string, severity: CallEnd['severity']): void {
+  #end(
+    answer: CallAnswer,
+    refusal: Refusal | undefined,
+    detail: string,
+    severity: CallEnd['severity'],
+  ): void {
     if (this.#over) return;
     this.#over = true;
     const principal = this.#identified?.principal;
@@ -146,8 +157,8 @@ export class Call {
       requestId: this.#head.requestId,
       path: this.#head.path,
       namespaceId: namespace?.id ?? this.#head.connection.namespaceId,
-      principal: principal === undefined ? 'anonymous' : `certificate:${principal.fingerprint}`,
-      credential: principal === undefined ? '' : `${principal.issuer} ${principal.serial}`,
+      principal: principal?.label ?? 'anonymous',
+      credential: principal?.credential ?? '',
       status: answer.status,
       refusal,
       detail,

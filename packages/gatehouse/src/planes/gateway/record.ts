@@ -1,9 +1,9 @@
-import type { AuditWriter } from '#core/audit/audit-writer';
 import type { AuditEvent } from '#base/model/audit-event';
-import { type Refusal, refuse } from '#base/model/refusals';
 import { GrpcStatus } from '#base/model/grpc-status';
+import { type Refusal, refuse } from '#base/model/refusals';
 import { methodTables } from '#base/proto/wire-tables';
 import type { Clock } from '#base/runtime/clock';
+import type { AuditWriter } from '#core/audit/audit-writer';
 import type { Connection } from './identified-call.ts';
 
 /** What is told to the record when a call ends. */
@@ -106,5 +106,7 @@ function outcomeOf(end: CallEnd): AuditEvent['outcome'] {
   if (end.refusal === undefined) return end.status === GrpcStatus.OK ? 'ok' : 'error';
   if (end.refusal.code === 'cancelled') return 'cancelled';
   const { code } = end.refusal;
-  return code === 'internal' || code === 'engine_unavailable' || code === 'deadline_exceeded' ? 'error' : 'refused';
+  return code === 'internal' || code === 'engine_unavailable' || code === 'deadline_exceeded'
+    ? 'error'
+    : 'refused';
 }

@@ -21,7 +21,10 @@ for (const version of ['v1', 'v1alpha']) {
       { case: 'fileContainingSymbol', value: 'no.such.Symbol' },
       { case: 'fileByFilename', value: '../../etc/passwd' },
       { case: 'allExtensionNumbersOfType', value: 'google.protobuf.MethodOptions' },
-      { case: 'fileContainingExtension', value: { containingType: 'google.protobuf.FieldOptions', extensionNumber: 1052 } },
+      {
+        case: 'fileContainingExtension',
+        value: { containingType: 'google.protobuf.FieldOptions', extensionNumber: 1052 },
+      },
     ]);
     assert.equal(status, '0');
     assert.deepEqual(
@@ -67,7 +70,10 @@ async function ask(
   );
   const { messages, status } = await exchange(t, fixture, version, Buffer.concat(frames));
   const responseType = messageType('grpc.reflection.v1.ServerReflectionResponse');
-  return { responses: messages.map((message) => fromBinary(responseType, message) as unknown as Response), status };
+  return {
+    responses: messages.map((message) => fromBinary(responseType, message) as unknown as Response),
+    status,
+  };
 }
 
 async function exchange(

@@ -20,11 +20,11 @@ const MESSAGE_BYTES_MAX = 64 * 1024;
  */
 export function serveReflection(settings: ReflectionSettings): StreamService {
   let catalogue: ReflectionCatalogue | undefined;
-  return (stream, call, head) => {
+  return (stream, call, head, gzip) => {
     const reply = new StreamReply(stream, call, head.requestId);
     // Descriptors are read on first use: most gateways are never asked.
     catalogue ??= openCatalogue(settings);
-    const limits = { messageBytesMax: MESSAGE_BYTES_MAX, messagesMax: MESSAGES_MAX };
+    const limits = { messageBytesMax: MESSAGE_BYTES_MAX, messagesMax: MESSAGES_MAX, gzip };
     answerAll(readMessages(stream, limits), catalogue, reply).catch((error: unknown) => reply.fail(error));
   };
 }

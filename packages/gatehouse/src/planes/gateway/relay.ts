@@ -1,10 +1,15 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
-import type { EnginePool } from '#core/engine/engine-pool';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import { GrpcStatus } from '#base/model/grpc-status';
 import { asRefusal, type Refusal, refuse } from '#base/model/refusals';
 import { frameLength, PREFIX_BYTES, REPLY_BYTES_MAX } from '#base/wire/grpc-message';
 import { formatGrpcTimeout } from '#base/wire/grpc-timeout';
 import { decodeGrpcMessage } from '#base/wire/percent-encoding';
+import type { EnginePool } from '#core/engine/engine-pool';
 import type { Deadlined, Deadlines } from './deadlines.ts';
 import type { PermittedCall } from './identified-call.ts';
 
@@ -30,6 +35,15 @@ const TIMEOUT_DEFAULT_MS = 150_000;
 const TIMEOUT_MAX_MS = 3_600_000;
 /** After the caller's deadline the engine's own DEADLINE_EXCEEDED may still come; ours is the net. */
 const GRACE_MS = 250;
+
+/** Calls that the engine answers when something happens, or empty after up to a minute (data-plane.md 5.5). */
+const LONG_POLLS: ReadonlySet<string> = new Set([
+  'PollWorkflowTaskQueue',
+  'PollActivityTaskQueue',
+  'PollNexusTaskQueue',
+  'PollWorkflowExecutionUpdate',
+  'GetWorkflowExecutionHistory',
+]);
 
 /** Engine headers that SDKs know (data-plane.md 5.1). */
 const PASSED_HEADERS = ['x-resource-exhausted-cause', 'x-resource-exhausted-scope'];
@@ -84,6 +98,14 @@ export class Relay implements Deadlined {
     this.#finish(refuse('deadline_exceeded'));
   }
 
+  get isLongPoll(): boolean {
+    return LONG_POLLS.has(this.#call.method.name);
+  }
+
+  endForStop(): void {
+    this.#finish(refuse('draining'));
+  }
+
   #waitForSession(): void {
     this.#deps.pool.acquire().then(
       (session) => this.#send(session),
@@ -118,13 +140,20 @@ export class Relay implements Deadlined {
     const { head, permit, namespace } = this.#call;
     const role = permit.served === 'read' ? 'read' : 'write';
     const headers = [
-      ':method', 'POST',
-      ':scheme', 'https',
-      ':authority', this.#deps.engineAuthority,
-      ':path', this.#path,
-      'content-type', 'application/grpc',
-      'te', 'trailers',
-      'authorization', this.#deps.mintToken(namespace.id, role),
+      ':method',
+      'POST',
+      ':scheme',
+      'https',
+      ':authority',
+      this.#deps.engineAuthority,
+      ':path',
+      this.#path,
+      'content-type',
+      'application/grpc',
+      'te',
+      'trailers',
+      'authorization',
+      this.#deps.mintToken(namespace.id, role),
     ];
     // Without a deadline none is sent: the engine refuses polls without one, and says so itself.
     if (head.timeoutMs !== undefined) {
@@ -146,10 +175,12 @@ export class Relay implements Deadlined {
   #complete(): void {
     const ends = this.#trailers?.['grpc-status'] === undefined ? this.#head : this.#trailers;
     const statusText = ends?.['grpc-status'];
-    if (typeof statusText !== 'string') return this.#finish(refuse('engine_unavailable', { detail: 'no grpc-status' }));
+    if (typeof statusText !== 'string')
+      return this.#finish(refuse('engine_unavailable', { detail: 'no grpc-status' }));
     const status = Number(statusText);
     const [only] = this.#chunks;
-    const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.#size);
+    const body =
+      this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.#size);
     if (status === GrpcStatus.OK && !isWhole(body)) {
       return this.#finish(refuse('engine_unavailable', { detail: 'the reply was cut short' }));
     }
@@ -157,7 +188,8 @@ export class Relay implements Deadlined {
       status,
       message: decodeGrpcMessage(textOf(ends?.['grpc-message'])),
       frame: status === GrpcStatus.OK ? body : undefined,
-      details: ends?.['grpc-status-details-bin'] === undefined ? undefined : textOf(ends['grpc-status-details-bin']),
+      details:
+        ends?.['grpc-status-details-bin'] === undefined ? undefined : textOf(ends['grpc-status-details-bin']),
       headers: this.#passedHeaders(),
     });
   }
@@ -176,12 +208,14 @@ export class Relay implements Deadlined {
     const code = stream.rstCode;
     // REFUSED_STREAM: the engine has not looked at it, so another connection may (RFC 9113 section 8.7).
     if (code === constants.NGHTTP2_REFUSED_STREAM) return this.#retryOrFail('refused');
-    if (code === constants.NGHTTP2_CANCEL && this.#head === undefined) return this.#finish(refuse('deadline_exceeded'));
+    if (code === constants.NGHTTP2_CANCEL && this.#head === undefined)
+      return this.#finish(refuse('deadline_exceeded'));
     return this.#finish(refuse('engine_unavailable', { detail: `the stream closed with ${code}` }));
   }
 
   #retryOrFail(detail: string): void {
-    if (this.#retried || this.#done === undefined) return this.#finish(refuse('engine_unavailable', { detail }));
+    if (this.#retried || this.#done === undefined)
+      return this.#finish(refuse('engine_unavailable', { detail }));
     this.#retried = true;
     this.#stream = undefined;
     return this.#waitForSession();

@@ -1,3 +1,4 @@
+import { constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { TokenKeyring } from '#base/crypto/token-keyring';
 import { namespaceOfHost } from '#base/model/namespace-id';
@@ -37,6 +38,8 @@ export interface GatewayOptions {
   readonly nexusEnabled: boolean;
   readonly directory: {
     snapshot(): DirectorySnapshot;
+    /** `expired`: the snapshot is older than it may serve (F-04). */
+    state(): 'current' | 'detached' | 'expired';
     tokenKeys(): TokenKeyring;
     onChange(listener: (snapshot: DirectorySnapshot, changedIds: readonly string[]) => void): () => void;
   };
@@ -54,12 +57,18 @@ export interface Gateway {
   readonly grpc: { readonly host: string; readonly port: number };
   readonly https: { readonly host: string; readonly port: number } | undefined;
   setIdentity(identity: ServerIdentity): void;
-  /** The engine's certificates have changed: connect anew. */
-  refreshEngine(): void;
   openConnections(): number;
-  /** GOAWAY, running calls finish, then everything is closed (F-14). */
+  /**
+   * Takes nothing new and tells every client to go elsewhere (GOAWAY). Resolves when all running calls but
+   * long polls are answered, or after `withinMs`.
+   */
+  quiesce(withinMs: number): Promise<void>;
+  /** The same, long polls too; what is then left is answered `draining`, and everything is closed (F-14). */
   drain(withinMs: number): Promise<void>;
 }
+
+/** How long the last answers of a drain may take to reach their callers. */
+const FAREWELL_MS = 500;
 
 /** Stands for "no such namespace" among the objects that contexts are kept by. */
 const nobody = {};
@@ -91,6 +100,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   type Accept = (socket: TLSSocket, connection: Connection) => HeldSession;
   const onSocket = (socket: TLSSocket, serverName: string, accept: Accept): void => {
     const namespaceId = namespaceOfHost(serverName, domain);
+    if (directory.state() === 'expired') {
+      const facts = {
+        connectionId: uuidV7(clock.now()),
+        peer: peerOf(socket),
+        namespaceId: namespaceId ?? '',
+      };
+      recorder.connection({
+        ...facts,
+        reason: 'directory_unavailable',
+        detail: 'the snapshot is too old to serve',
+      });
+      socket.destroy();
+      return;
+    }
     const connection = connectionOf(socket, namespaceId ?? '', clock.monotonicMs(), (candidate) =>
       identifier.admits(candidate, directory.snapshot()),
     );
@@ -130,13 +153,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         return { caPem: record.caBundlePem, of: record };
       },
       onSocket: (socket, serverName) => onSocket(socket, serverName, accept),
-      onRefused: (reason, peer, serverName) => {
+      onRefused: ({ reason, detail, peer, serverName }) => {
         recorder.connection({
           connectionId: uuidV7(clock.now()),
           peer,
           namespaceId: namespaceOfHost(serverName, domain) ?? '',
           reason,
-          detail: '',
+          detail,
         });
       },
     });
@@ -149,6 +172,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       ? undefined
       : await listen(options.https, ['h2', 'http/1.1'], http.accept);
   const stopWatching = directory.onChange((_, changedIds) => connections.sweep(new Set(changedIds)));
+  let listening = true;
+  const stopListening = (): void => {
+    if (!listening) return;
+    listening = false;
+    stopWatching();
+    listener.stopAccepting();
+    httpListener?.stopAccepting();
+    connections.drainAll();
+  };
 
   return {
     grpc: listener.address,
@@ -157,13 +189,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       listener.setIdentity(identity);
       httpListener?.setIdentity(identity);
     },
-    refreshEngine: () => pool.refresh(),
     openConnections: () => connections.size,
+    async quiesce(withinMs) {
+      stopListening();
+      const end = clock.monotonicMs() + withinMs;
+      while (deadlines.countRunning() > 0 && clock.monotonicMs() < end) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
     async drain(withinMs) {
-      stopWatching();
-      listener.stopAccepting();
-      httpListener?.stopAccepting();
-      await connections.drain(withinMs);
+      stopListening();
+      await connections.whenGone(withinMs);
+      deadlines.endAll();
+      await connections.whenGone(FAREWELL_MS);
+      connections.destroyAll();
       http?.close();
       deadlines.close();
       await pool.close();
@@ -199,7 +238,13 @@ function acceptGrpc(socket: TLSSocket, connection: Connection, deps: GrpcDoorDep
   const load: ConnectionLoad = { bytes: 0 };
   session.on('error', () => undefined);
   session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
-    serveGrpcStream(deps, connection, load, stream, headers, rawHeaders);
+    try {
+      serveGrpcStream(deps, connection, load, stream, headers, rawHeaders);
+    } catch (error) {
+      // A bug of ours ends this call, never the process.
+      deps.log.error('a call could not be served', { error, connectionId: connection.id });
+      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    }
   });
   return session;
 }

@@ -1,6 +1,6 @@
+import type { StreamService } from './grpc-door.ts';
 import { answerHealth } from './health.ts';
 import { serveReflection } from './reflection.ts';
-import type { StreamService } from './grpc-door.ts';
 
 export interface StreamServiceSettings {
   readonly healthy: () => boolean;

@@ -10,8 +10,9 @@ import {
   isReservedWorkflowType,
 } from '#core/access/reserved-names';
 import { bindToken, type TokenKind } from '#core/tokens/token-binding';
+import { readText } from './flat-message.ts';
 import type { PermittedCall } from './identified-call.ts';
-import { historyQuestion } from './page-question.ts';
+import { taskHistoryQuestion } from './page-question.ts';
 import type { OutgoingRequest, TransformSettings } from './transform-request.ts';
 
 const scanner = new MessageScanner(responseTables, { reply: true });
@@ -63,17 +64,19 @@ function visit(
     case Role.namespaceId:
       return checkMention(mention, call.namespace.engineId ?? '');
     case Role.workflowTaskToken:
-      return bind(call, mention, 'workflow-task', '', settings);
+      return bindTask(call, mention, 'workflow-task', settings);
     case Role.activityTaskToken:
-      return bind(call, mention, 'activity-task', '', settings);
+      return bindTask(call, mention, 'activity-task', settings);
     case Role.nexusTaskToken:
-      return bind(call, mention, 'nexus-task', '', settings);
+      return bindTask(call, mention, 'nexus-task', settings);
     case Role.pageToken:
       return bind(call, mention, 'page', replyQuestion(request), settings);
     case Role.longPollToken:
       return bind(call, mention, 'long-poll', '', settings);
     case Role.newer:
       return cutMention(scanner, mention);
+    case Role.forbidden:
+      throw refuse('reply_withheld', { detail: 'the reply holds a field that is not looked into' });
     case Role.masked:
       return replaceMention(scanner, mention, EMPTY);
     case Role.executionMessage:
@@ -108,10 +111,27 @@ function bind(
   return replaceMention(scanner, mention, bindToken(settings.tokenKeys(), scope, token));
 }
 
+/**
+ * Binds a task's token, which the engine neither signs nor checks: it names the namespace that a completion
+ * will act on, whatever else the reply says (T-048).
+ */
+function bindTask(
+  call: PermittedCall,
+  mention: number,
+  kind: TokenKind,
+  settings: TransformSettings,
+): Edit | undefined {
+  const token = scanner.content(mention);
+  // `namespace_id` is field 1 of all of the engine's task tokens (data-plane.md 2.3).
+  if (token.length > 0 && readText(token, 1) !== call.namespace.engineId)
+    throw refuse('reply_withheld', { detail: 'a task token of another namespace' });
+  return bind(call, mention, kind, '', settings);
+}
+
 /** A workflow task's page token goes on with GetWorkflowExecutionHistory of the task's workflow. */
 function replyQuestion(request: OutgoingRequest): string {
   for (let mention = 0; mention < scanner.mentionCount; mention += 1) {
-    if (scanner.role(mention) === Role.executionMessage) return historyQuestion(firstText(mention));
+    if (scanner.role(mention) === Role.executionMessage) return taskHistoryQuestion(scanner.content(mention));
   }
   return request.question;
 }
@@ -122,24 +142,19 @@ function taskQueue(
   request: OutgoingRequest,
   mention: number,
 ): Edit | 'withhold-task' | undefined {
-  const inPoll = POLL.test(call.method.path);
-  if (inPoll && isReservedTaskQueue(firstText(mention), call.namespace.id)) return 'withhold-task';
-  if (!request.aboutReserved) return undefined;
-  const name = HIDDEN_QUEUE;
-  const hidden = Buffer.concat([Buffer.from([0x0a, name.length]), name]);
+  const queue = scanner.content(mention);
+  // A sticky queue has a name of its own; `normal_name` = 3 says whose it is.
+  const reserved = [readText(queue, 1), readText(queue, 3)].some((name) =>
+    isReservedTaskQueue(name, call.namespace.id),
+  );
+  if (reserved && POLL.test(call.method.path)) return 'withhold-task';
+  // A batch job's workflow has an id that its caller chose, so the request does not tell.
+  if (!reserved && !request.aboutReserved) return undefined;
+  const hidden = Buffer.concat([Buffer.from([0x0a, HIDDEN_QUEUE.length]), HIDDEN_QUEUE]);
   return replaceMention(scanner, mention, hidden);
 }
 
-/** Field 1 of a small message that has been scanned already, as text. */
+/** The name or id that a small message is about, which stands in its field 1. */
 function firstText(mention: number): string {
-  const content = scanner.content(mention);
-  if (content[0] !== 0x0a) return '';
-  let length = 0;
-  let pos = 1;
-  for (let shift = 0; ; shift += 7) {
-    const byte = content[pos++] ?? 0;
-    length |= (byte & 0x7f) << shift;
-    if (byte < 0x80) break;
-  }
-  return Buffer.from(content.buffer, content.byteOffset + pos, length).toString('utf8');
+  return readText(scanner.content(mention), 1);
 }

@@ -11,6 +11,7 @@ import {
   isReservedTaskQueue,
   isReservedWorkflowId,
   isReservedWorkflowType,
+  reachesReserved,
 } from '#core/access/reserved-names';
 import { findQueryFault } from '#core/engine/query-rules';
 import { type TokenScope, unbindToken } from '#core/tokens/token-binding';
@@ -98,6 +99,11 @@ class RequestWork {
         return this.#nexusEndpoint(mention);
       case Role.query:
         return this.#query(mention);
+      case Role.batchQuery:
+        return this.#batchQuery(mention);
+      case Role.inertNamespace:
+      case Role.executionMessage:
+        return undefined;
       default:
         return this.#reservedName(mention);
     }
@@ -130,7 +136,8 @@ class RequestWork {
 
   /** An id is turned into the name that the engine's authorizer looks at. */
   #namespaceId(mention: number): void {
-    if (scanner.text(mention) !== this.#call.namespace.engineId) {
+    const text = scanner.text(mention);
+    if (text !== '' && text !== this.#call.namespace.engineId) {
       throw refuse('namespace_mismatch', { detail: 'namespace id in the message' });
     }
     this.#edits.push(cutMention(scanner, mention));
@@ -147,6 +154,13 @@ class RequestWork {
   #query(mention: number): void {
     const fault = findQueryFault(scanner.text(mention));
     if (fault !== undefined) throw refuse('query_refused', { publicDetail: fault });
+  }
+
+  /** What a batch finds is acted upon: the engine's own workflows stay out of reach of it (T-101). */
+  #batchQuery(mention: number): void {
+    this.#query(mention);
+    if (reachesReserved(scanner.text(mention)))
+      throw refuse('reserved_name', { detail: 'TemporalNamespaceDivision in a batch query' });
   }
 
   #questionText(): string {

@@ -1,0 +1,175 @@
+import type { CertificateFilter } from '#base/model/certificate-filter';
+import { parseNamespaceId } from '#base/model/namespace-id';
+import type { NamespaceRecord } from '#base/model/namespace-record';
+import { Refusal } from '#base/model/refusals';
+import { parseCaBundle } from '#base/pki/ca-bundle';
+import { parseCertificateFilters } from '#base/pki/certificate-filter';
+import type { Clock } from '#base/runtime/clock';
+import type { Directory } from '#base/store/directory';
+import type { AuditWriter } from '#core/audit/audit-writer';
+import type { EngineHandle } from '#core/engine/engine-handle';
+import { registerNamespace } from '#core/engine/register-namespace';
+import { setRetention } from '#core/engine/set-retention';
+import { adminEvent } from './admin-event.ts';
+
+/** A namespace as it should be. What is left out keeps its value, or gets the directory's default. */
+export interface WantedNamespace {
+  readonly id: string;
+  readonly caPem: string;
+  readonly certificateFilters?: readonly CertificateFilter[];
+  readonly retentionDays?: number;
+  readonly allowTls12?: boolean;
+  readonly nexusEndpoints?: readonly string[];
+  readonly auditMode?: NamespaceRecord['auditMode'];
+}
+
+export interface NamespaceFault {
+  /** Index in the list that was given. */
+  readonly index: number;
+  readonly field: 'caPem' | 'certificateFilters';
+  readonly problem: string;
+}
+
+const RETENTION_DAYS = 30;
+
+/**
+ * Judges what is new in wanted namespaces by the rules of Temporal Cloud. What the directory holds already is
+ * not judged again: a CA that expires must not keep the platform from starting.
+ */
+export function judgeNamespaces(
+  directory: Directory,
+  wanted: readonly WantedNamespace[],
+  nowMs: number,
+): readonly NamespaceFault[] {
+  const stored = directory.snapshot().namespaces;
+  return wanted.flatMap((namespace, index): NamespaceFault[] => {
+    const filters = namespace.certificateFilters ?? [];
+    const faults: NamespaceFault[] = [];
+    const judge = (field: NamespaceFault['field'], work: () => unknown): void => {
+      const problem = refusalOf(work);
+      if (problem !== undefined) faults.push({ index, field, problem });
+    };
+    judge('certificateFilters', () => parseCertificateFilters(filters));
+    if (stored.get(namespace.id)?.caBundlePem !== namespace.caPem) {
+      judge('caPem', () => parseCaBundle(namespace.caPem, { nowMs, hasFilters: filters.length > 0 }));
+    }
+    return faults;
+  });
+}
+
+function refusalOf(work: () => unknown): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return error.message;
+    throw error;
+  }
+}
+
+export interface ApplyParts {
+  readonly directory: Directory;
+  readonly engine: EngineHandle;
+  readonly audit: AuditWriter;
+  readonly clock: Clock;
+  readonly region: string;
+}
+
+/**
+ * Makes namespaces as wanted, in the directory and in the engine, and records each change. Judge them first.
+ * Can be repeated after a failure: what is so already is left alone.
+ * @returns what was changed, one text each. @throws Refusal `directory_unavailable`, EngineError.
+ */
+export async function applyNamespaces(
+  parts: ApplyParts,
+  wanted: readonly WantedNamespace[],
+): Promise<readonly string[]> {
+  const changes: string[] = [];
+  for (const namespace of wanted) {
+    const stored = parts.directory.snapshot().namespaces.get(namespace.id);
+    const fields =
+      stored === undefined ? await make(parts, namespace) : await change(parts, namespace, stored);
+    if (fields.length === 0) continue;
+    const verb = stored === undefined ? 'namespace.create' : 'namespace.update';
+    const detail = fields.join(', ');
+    parts.audit.append(
+      adminEvent(parts.clock, { method: verb, outcome: 'ok', namespace: namespace.id, detail }),
+    );
+    changes.push(`${namespace.id}: ${detail}`);
+  }
+  await registerAll(parts);
+  return changes;
+}
+
+/** Every namespace of this region that the engine does not know yet. */
+async function registerAll({ directory, engine, region }: ApplyParts): Promise<void> {
+  for (const record of directory.snapshot().namespaces.values()) {
+    if (record.region !== region || record.engineId !== null) continue;
+    const engineId = await registerNamespace(engine, { id: record.id, retentionDays: record.retentionDays });
+    await directory.write.setEngineId(record.id, engineId, record.revision);
+  }
+}
+
+async function make({ directory, region }: ApplyParts, wanted: WantedNamespace): Promise<readonly string[]> {
+  await directory.write.createAccount(parseNamespaceId(wanted.id).account).catch(ignoreExisting);
+  await directory.write.createNamespace({
+    id: wanted.id,
+    region,
+    retentionDays: wanted.retentionDays ?? RETENTION_DAYS,
+    caBundlePem: wanted.caPem,
+    certificateFilters: wanted.certificateFilters ?? [],
+    allowTls12: wanted.allowTls12 ?? false,
+    nexusEndpoints: wanted.nexusEndpoints ?? [],
+    auditMode: wanted.auditMode ?? 'relaxed',
+  });
+  return ['created'];
+}
+
+/** @returns the fields that differed and were written. */
+async function change(
+  { directory, engine }: ApplyParts,
+  wanted: WantedNamespace,
+  stored: NamespaceRecord,
+): Promise<readonly string[]> {
+  const { id } = wanted;
+  const { write } = directory;
+  const fields: string[] = [];
+  const set = async <T>(
+    name: string,
+    value: T | undefined,
+    old: T,
+    store: (value: T) => Promise<unknown>,
+  ) => {
+    if (value === undefined || JSON.stringify(value) === JSON.stringify(old)) return;
+    await store(value);
+    fields.push(name);
+  };
+  // Tightening first: between two writes a certificate must not pass that neither the old nor the new state admits.
+  const { certificateFilters: filters = stored.certificateFilters } = wanted;
+  const filtersFirst = filters.length > 0;
+  const setFilters = () =>
+    set('certificateFilters', filters, stored.certificateFilters, (value) =>
+      write.setCertificateFilters(id, value),
+    );
+  if (filtersFirst) await setFilters();
+  await set('caBundle', wanted.caPem, stored.caBundlePem, (value) => write.setCaBundle(id, value));
+  if (!filtersFirst) await setFilters();
+  await set('allowTls12', wanted.allowTls12, stored.allowTls12, (allowTls12) =>
+    write.setTlsPolicy(id, { allowTls12 }),
+  );
+  await set('nexusEndpoints', wanted.nexusEndpoints, stored.nexusEndpoints, (value) =>
+    write.setNexusEndpoints(id, value),
+  );
+  await set('auditMode', wanted.auditMode, stored.auditMode, (value) => write.setAuditMode(id, value));
+  await set('retentionDays', wanted.retentionDays, stored.retentionDays, async (retentionDays) => {
+    // The engine first: it is the one that deletes.
+    if (stored.engineId !== null) await setRetention(engine, { id, retentionDays });
+    await write.setRetentionDays(id, retentionDays);
+  });
+  return fields;
+}
+
+/** An account is made by the first of its namespaces. */
+function ignoreExisting(error: unknown): void {
+  if (!(error instanceof Refusal) || error.code !== 'input_invalid') throw error;
+}

@@ -1,0 +1,34 @@
+/**
+ * The text of one field of a small message without sub-messages, or empty where it is not set. Only for bytes
+ * that a scanner has accepted, or that the engine made for itself: on others it ends, and answers something.
+ */
+export function readText(message: Uint8Array, field: number): string {
+  let pos = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 1; pos < message.length; shift *= 128) {
+      const byte = message[pos++] ?? 0;
+      value += (byte & 0x7f) * shift;
+      if (byte < 0x80) break;
+    }
+    return value;
+  };
+  while (pos < message.length) {
+    const tag = varint();
+    const type = tag & 7;
+    if (type === 0) varint();
+    else if (type === 1) pos += 8;
+    else if (type === 5) pos += 4;
+    else if (type === 2) {
+      const length = varint();
+      if (tag === field * 8 + 2)
+        return Buffer.from(
+          message.buffer,
+          message.byteOffset + pos,
+          Math.min(length, message.length - pos),
+        ).toString('utf8');
+      pos += length;
+    } else return '';
+  }
+  return '';
+}
