@@ -9,7 +9,7 @@ import {
   ScalarType,
 } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { fieldRules, Role } from '../packages/gatehouse/src/base/proto/field-roles.ts';
+import { entryRoles, fieldRules, Role } from '../packages/gatehouse/src/base/proto/field-roles.ts';
 import { Kind } from '../packages/gatehouse/src/base/proto/wire-kinds.ts';
 
 const PREFIX = 'temporal.api.';
@@ -105,8 +105,11 @@ class TableBuilder {
 
   #field(message: DescMessage, field: DescField, ordinals: Map<string, number>): FieldRow {
     const role = roleOf(this.#direction, shortName(message), field.name);
-    if (field.fieldKind === 'map')
-      return [field.number, Kind.message, 1, 0, 0, this.#mapEntry(message, field, role)];
+    if (field.fieldKind === 'map') {
+      const ofEntry = entryRoles.has(role) ? role : Role.none;
+      const ofKey = entryRoles.has(role) ? Role.none : role;
+      return [field.number, Kind.message, 1, ofEntry, 0, this.#mapEntry(message, field, ofKey)];
+    }
     const repeated = field.fieldKind === 'list';
     let ordinal = 0;
     if (!repeated) {

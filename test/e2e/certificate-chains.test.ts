@@ -26,6 +26,7 @@ import {
   type ClientCredential,
   credentialOf,
 } from '../../packages/gatehouse/src/testing/client-credential.ts';
+import { counterOf } from '../../packages/gatehouse/src/testing/engine-watch.ts';
 import { expectOneRecord } from '../../packages/gatehouse/src/testing/expect-record.ts';
 
 // threats.md T-013: chains that must not hold. Every leaf here is signed, at some remove, by the key of a CA in
@@ -117,7 +118,7 @@ test('each root of the bundle lets in a sound leaf of its own, so that the cases
     rsa: opensslLeaf('rsa', 'rsa', ''),
     named: opensslLeaf('named', 'named', 'subjectAltName=DNS:a.example.com\n'),
   };
-  await site.engine.saw({ 'DescribeNamespace chains_local': Object.keys(sound).length }, async () => {
+  await site.engine.saw({ [counterOf('DescribeNamespace', ID)]: Object.keys(sound).length }, async () => {
     for (const [name, credential] of Object.entries(sound)) {
       const answer = await describe(site.open(ID, credential), ID);
       assert.equal(answer.status, 0, `${name}: ${answer.failure}`);

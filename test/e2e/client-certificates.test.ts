@@ -18,6 +18,7 @@ import {
   startAttackSite,
 } from '../../packages/gatehouse/src/testing/attack-site.ts';
 import { credentialOf, homeCredential } from '../../packages/gatehouse/src/testing/client-credential.ts';
+import { counterOf } from '../../packages/gatehouse/src/testing/engine-watch.ts';
 import { expectOneRecord } from '../../packages/gatehouse/src/testing/expect-record.ts';
 import type { RecordedEvent } from '../../packages/gatehouse/src/testing/house.ts';
 
@@ -49,21 +50,19 @@ function leafOf(signer: MadeCertificate, recipe: Partial<Recipe> = {}): Promise<
 
 test('a certificate of the bundle is let in, and its identity is recorded with the call', async () => {
   const leaf = await leafOf(root);
-  const client = site.open(BUNDLE, credentialOf(leaf));
-  const answer = await describe(client, BUNDLE);
-  assert.equal(answer.status, 0, answer.failure);
-  const requestId = String(answer.headers['gatehouse-request-id']);
-  await expectOneRecord(
-    site.house,
-    { requestId },
-    {
+  await site.engine.saw({ [counterOf('DescribeNamespace', BUNDLE)]: 1 }, async () => {
+    const answer = await describe(site.open(BUNDLE, credentialOf(leaf)), BUNDLE);
+    assert.equal(answer.status, 0, answer.failure);
+    const requestId = String(answer.headers['gatehouse-request-id']);
+    const expected = {
       principal: /^certificate:[0-9a-f]{64}$/,
       credential: /^CN=customer root [0-9a-f]+$/,
       namespace: BUNDLE,
       outcome: 'ok',
       method: 'temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace',
-    },
-  );
+    };
+    await expectOneRecord(site.house, { requestId }, expected);
+  });
 });
 
 test('T-010 a client without a certificate gets the alert certificate_required', async () => {
@@ -164,7 +163,7 @@ test('T-017 one CA in two namespaces of two accounts lets in both ways, and no r
   const credential = credentialOf(await leafOf(shared));
   const records: RecordedEvent[] = [];
   await site.engine.saw(
-    { 'DescribeNamespace mine_acme1': 1, 'DescribeNamespace yours_acme2': 1 },
+    { [counterOf('DescribeNamespace', 'mine.acme1')]: 1, [counterOf('DescribeNamespace', 'yours.acme2')]: 1 },
     async () => {
       for (const [id, otherId] of [
         ['mine.acme1', 'yours.acme2'],
@@ -196,7 +195,7 @@ test("T-017 a filter of one account does not loosen or tighten the other's", asy
   await addNamespace(site.house, { id: 'filtered.acme2', caPem: shared.pem, certificateFilters });
   await site.engine.settle();
   const credential = credentialOf(await leafOf(shared));
-  await site.engine.saw({ 'DescribeNamespace open_acme1': 1 }, async () => {
+  await site.engine.saw({ [counterOf('DescribeNamespace', 'open.acme1')]: 1 }, async () => {
     assert.equal((await describe(site.open('open.acme1', credential), 'open.acme1')).status, 0);
     const answer = await describe(site.open('filtered.acme2', credential), 'filtered.acme2');
     await assertRefused(site, answer, { code: 'certificate_filter_mismatch' });

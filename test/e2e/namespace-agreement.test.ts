@@ -39,7 +39,9 @@ before(async () => {
 after(() => site.close());
 
 const openOwn = (id: string): RawClient => site.open(id, credentials[id]);
-const told = (namespace: string): Record<string, string | string[]> => ({ 'temporal-namespace': namespace });
+const told = (namespace: string | string[]): Record<string, string | string[]> => ({
+  'temporal-namespace': namespace,
+});
 const sees = (id: string, count: number): Record<string, number> => ({
   [counterOf('DescribeNamespace', id)]: count,
 });

@@ -234,3 +234,19 @@ test('F-14 of the calls that a client sends while the gateway drains, each is an
   );
   assert.equal((await recorded('CountWorkflowExecutions')) - before, answered.length);
 });
+
+test('F-14 a drain lets long polls go on until its limit, and then tells them to go elsewhere', async (t) => {
+  const other = await startHouse();
+  t.after(() => other.close());
+  const [namespace] = other.endpoint.namespaces;
+  const parked = openRawClient({ endpoint: other.endpoint, certificateOf: NAMESPACE, serverName: namespace?.host ?? '' });
+  const fields = { taskQueue: { name: 'parked' }, identity: 'test' };
+  const polled = call('PollWorkflowTaskQueue', fields, parked, 60_000);
+  // One connection, in order: an answer to this one means that the poll has been read.
+  assert.equal((await call('CountWorkflowExecutions', {}, parked)).status, 0);
+  const before = performance.now();
+  await other.up.platform.gateway.drain(1000);
+  const { status, message } = await polled;
+  assert.deepEqual([status, message], [UNAVAILABLE, 'the gateway is shutting down; retry on a new connection']);
+  assert.ok(performance.now() - before >= 1000);
+});

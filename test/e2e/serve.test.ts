@@ -154,6 +154,22 @@ test('F-14 no call of an SDK fails while the gateway is restarted under load, an
   assert.ok(outageMs < 15_000, `${outageMs} ms`);
 });
 
+test('F-14 SIGHUP reads the configuration again; a bad one leaves the old one in force', async () => {
+  const running = started.at(-1);
+  assert.ok(running);
+  const logFile = join(site.home, 'logs', 'gatehouse.log');
+  const lines = (text: string): number => readFileSync(logFile, 'utf8').split(text).length - 1;
+  for (const [text, more] of [
+    ['the configuration was read again', ''],
+    ['the new configuration cannot be used; the old one stays', 'portal: {}'],
+  ] as const) {
+    site.configure({ grpc: await ready(running), namespaces: [`{ id: ${ORDERS}, caFile: orders-ca.pem }`], more });
+    const before = lines(text);
+    running.child.kill('SIGHUP');
+    await until(text, () => lines(text) > before);
+  }
+});
+
 test('F-14 at SIGTERM a running call is answered, a parked poll ends with an answer, and clients are told by GOAWAY', async () => {
   const running = started.at(-1);
   assert.ok(running);

@@ -20,7 +20,7 @@ import { expectOneRecord } from '../../packages/gatehouse/src/testing/expect-rec
 // threats.md T-018: what a client says about itself in headers is no identity. A real house shows that nothing is
 // decided by them, and a recording engine behind a real gateway shows that none of them is passed on.
 
-const DAY_ID = 'default.local';
+const OWN_ID = 'default.local';
 const OTHER_ID = 'other.local';
 
 /** Everything that some proxy, or the engine itself, would take for the word of somebody trusted. */
@@ -58,28 +58,28 @@ before(async () => {
 after(() => site.close());
 
 test('T-018 spoofed headers change neither who calls nor what is allowed', async () => {
-  const client = site.open(DAY_ID, homeCredential(site.house.endpoint, DAY_ID));
-  await site.engine.saw({ [counterOf('DescribeNamespace', DAY_ID)]: 2 }, async () => {
+  const client = site.open(OWN_ID, homeCredential(site.house.endpoint, OWN_ID));
+  await site.engine.saw({ [counterOf('DescribeNamespace', OWN_ID)]: 2 }, async () => {
     const principals: unknown[] = [];
     for (const headers of [{}, spoofed]) {
-      const answer = await describe(client, DAY_ID, { headers });
+      const answer = await describe(client, OWN_ID, { headers });
       assert.equal(answer.status, 0, answer.message);
       const requestId = String(answer.headers['gatehouse-request-id']);
-      const record = await expectOneRecord(site.house, { requestId }, { namespace: DAY_ID, outcome: 'ok' });
+      const record = await expectOneRecord(site.house, { requestId }, { namespace: OWN_ID, outcome: 'ok' });
       principals.push(`${record['principal']} ${record['credential']} ${record['peer']}`);
     }
     assert.equal(principals[0], principals[1]);
     const crossed = await describe(client, OTHER_ID, { headers: spoofed });
-    await assertRefused(site, crossed, { code: 'namespace_mismatch', record: { namespace: DAY_ID } });
+    await assertRefused(site, crossed, { code: 'namespace_mismatch', record: { namespace: OWN_ID } });
   });
 });
 
 test('T-018 spoofed headers do not stand for a certificate', async () => {
   await site.engine.sawNothing(async () => {
-    const answer = await describe(site.open(DAY_ID), DAY_ID, { headers: spoofed });
+    const answer = await describe(site.open(OWN_ID), OWN_ID, { headers: spoofed });
     assert.equal(answer.status, -1);
-    const foreign = site.open(DAY_ID, homeCredential(site.house.endpoint, OTHER_ID));
-    assert.equal((await describe(foreign, DAY_ID, { headers: spoofed })).status, -1);
+    const foreign = site.open(OWN_ID, homeCredential(site.house.endpoint, OTHER_ID));
+    assert.equal((await describe(foreign, OWN_ID, { headers: spoofed })).status, -1);
   });
 });
 

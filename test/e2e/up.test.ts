@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   mkdirSync,
@@ -22,6 +23,7 @@ import { obtainTemporalCli } from '../parts/temporal-cli.ts';
 import { type GatehouseProcess, processesOf, startGatehouse, until } from './gatehouse-process.ts';
 
 const run = promisify(execFile);
+const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'gatehouse-up-'));
 /** With a space: what is printed must be quoted. */
 const home = join(root, 'my home');
@@ -33,7 +35,9 @@ after(async () => {
     child.kill('SIGKILL');
     await ended;
   }
-  await until('no engine left', () => processesOf(root).length === 0, 15_000);
+  // What a failed test has left: only processes of this run have its folder in their command line.
+  for (const pid of processesOf(root)) process.kill(pid, 'SIGKILL');
+  await until('no process left', () => processesOf(root).length === 0, 15_000);
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -113,7 +117,7 @@ test('the commands that up prints work as they are printed', async () => {
   );
   const script = join(root, 'printed.mjs');
   writeFileSync(script, part('TypeScript SDK', 'Stop with'));
-  symlinkSync(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(root, 'node_modules'));
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'));
   const { stdout } = await run(process.execPath, [script], { env });
   assert.match(stdout, /count: 0/);
 });
@@ -126,6 +130,14 @@ test('a second up on one home says so and stops; the first goes on', async () =>
     `gatehouse: another gatehouse process (${first.child.pid}) runs on ${home}; stop it, or give another --home\n`,
   );
   assert.equal((await call('default.local', 'GetSystemInfo', 'GetSystemInfoRequest', {})).status, 0);
+});
+
+test('doctor finds a home that runs well, its engine too', async () => {
+  const doctor = startGatehouse(['doctor', '--home', home]);
+  assert.equal(await doctor.ended, 0, doctor.stdout());
+  assert.match(doctor.stdout(), /✓ the engine runs \(process \d+\) and is closed where it must be \(\d\d checks\)/);
+  assert.match(doctor.stdout(), /✓ the engine is Temporal Server 1\.31\.\d+/);
+  assert.doesNotMatch(doctor.stdout(), /[✗!]/);
 });
 
 test('a port that is taken is told before anything is started', async () => {
@@ -188,6 +200,17 @@ test('F-13 a kill -9 leaves no engine behind, and the next up works with every n
   third.child.kill('SIGTERM');
   assert.equal(await third.ended, 0);
   assert.deepEqual(processesOf(home), []);
+});
+
+test('the end of npm, however it comes, is the end of everything that it started', async () => {
+  const npm = spawn('npm', ['run', '--silent', 'up', '--', '--home', home, '--port', '0', '--json'], {
+    cwd: REPOSITORY,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await once(npm.stdout, 'data');
+  assert.ok(processesOf(home).length >= 2);
+  npm.kill('SIGKILL');
+  await until('all have ended', () => processesOf(home).length === 0, 20_000);
 });
 
 test('without any engine the error names the three ways to have one', async () => {

@@ -7,7 +7,9 @@ import { parseArgs } from 'node:util';
 import { toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { engineApiRegistry } from '../../packages/gatehouse/src/base/proto/api-registry.ts';
-import { roleOfField } from '../../packages/gatehouse/src/testing/proto/field-role.ts';
+import { entryRoles } from '../../packages/gatehouse/src/base/proto/field-roles.ts';
+import type { MessageTable } from '../../packages/gatehouse/src/base/proto/wire-tables.ts';
+import { type Direction, roleOfField } from '../../packages/gatehouse/src/testing/proto/field-role.ts';
 import { messageArbitrary } from '../../packages/gatehouse/src/testing/proto/message-arbitrary.ts';
 import {
   parseWireTree,
@@ -68,13 +70,14 @@ const otherPaths: readonly ((path: string) => string)[] = [
 
 /** Roles of all fields of the API, for a decoder that knows the schema alone. */
 export function fieldRoles(): FieldRoles {
-  const roles: Record<'request' | 'response', Record<string, number>> = { request: {}, response: {} };
+  const roles = { request: {}, response: {}, entries: [...entryRoles] } satisfies FieldRoles;
+  const of: Record<Direction, Record<string, number>> = roles;
   for (const desc of engineApiRegistry()) {
     if (desc.kind !== 'message') continue;
     for (const field of desc.fields) {
       for (const direction of ['request', 'response'] as const) {
         const role = roleOfField(direction, desc, field);
-        if (role !== 0) roles[direction][`${desc.typeName}.${field.name}`] = role;
+        if (role !== 0) of[direction][`${desc.typeName}.${field.name}`] = role;
       }
     }
   }
@@ -87,7 +90,7 @@ export function fieldRoles(): FieldRoles {
  * @throws Error with the input, the seed and the round where they differ.
  */
 export async function runScanFuzz(options: ScanFuzzOptions): Promise<ScanFuzzReport> {
-  const every = methodMessages();
+  const every = methodMessages().flatMap((at) => new Array<MethodMessage>(weightOf(at.table)).fill(at));
   const run = new Run(options);
   for (const { name, input } of loadCorpus()) await run.check([input], `corpus ${name}`);
   const until = performance.now() + options.milliseconds;
@@ -99,6 +102,18 @@ export async function runScanFuzz(options: ScanFuzzOptions): Promise<ScanFuzzRep
     round += 1;
   } while (options.round === undefined && performance.now() < until);
   return run.report(round);
+}
+
+/** The more places with a role a message has below it, the more often it is drawn: a few hold most of them. */
+function weightOf(table: MessageTable): number {
+  const seen = new Set<MessageTable>();
+  const visit = (at: MessageTable): void => {
+    if (!at.interesting || seen.has(at)) return;
+    seen.add(at);
+    for (const child of at.children) if (child !== undefined) visit(child);
+  };
+  visit(table);
+  return 1 + seen.size;
 }
 
 /** The inputs of one round: mutants of a few messages of one type. */

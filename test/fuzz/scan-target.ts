@@ -91,9 +91,17 @@ function split(found: readonly WalkedMention[]): { mentions: string[]; unknown: 
   };
 }
 
-/** Roles of which the scanner may see more than a decoder: entries of a map with the same key, of which the last
- * one stays; and what is refused wherever it stands. */
-const mayBeMore: ReadonlySet<number> = new Set([Role.searchAttribute, Role.forbidden]);
+/**
+ * Roles of which the scanner may see more than a decoder: what stands in entries of a map with the same key, of
+ * which the last one stays, and texts that are compared without their value, so that an empty one is not left out.
+ */
+const mayBeMore: ReadonlySet<number> = new Set([
+  Role.searchAttribute,
+  Role.nexusHeader,
+  Role.callbackHeader,
+  Role.forbidden,
+  Role.masked,
+]);
 
 const roleIn = (key: string): number => Number(key.slice(0, key.indexOf(':')));
 /** An empty text is the same as none, for every reader of this schema. */

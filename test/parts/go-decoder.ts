@@ -27,7 +27,12 @@ export interface DecodeQuestion {
 }
 
 /** Roles of fields by their full names, such as `temporal.api.common.v1.WorkflowExecution.workflow_id`. */
-export type FieldRoles = Readonly<Record<'request' | 'response', Readonly<Record<string, number>>>>;
+export interface FieldRoles {
+  readonly request: Readonly<Record<string, number>>;
+  readonly response: Readonly<Record<string, number>>;
+  /** Roles that a map's entries have, not its keys. */
+  readonly entries: readonly number[];
+}
 
 /** A decoder in a process of its own. Many questions may be under way: they are answered in order. */
 export interface GoDecoder {

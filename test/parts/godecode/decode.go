@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	_ "go.temporal.io/api/operatorservice/v1"
@@ -19,6 +20,8 @@ import (
 type rolesByDirection struct {
 	Request  map[protoreflect.FullName]int `json:"request"`
 	Response map[protoreflect.FullName]int `json:"response"`
+	// Roles of a map that its entries have; others are those of its keys.
+	Entries []int `json:"entries"`
 }
 
 // What the engine would see.
@@ -59,7 +62,7 @@ func answer(frame []byte, roles rolesByDirection) *found {
 		result.Error = err.Error()
 		return result
 	}
-	if err := (&walker{roles: itsRoles, found: result}).message(message); err != nil {
+	if err := (&walker{roles: itsRoles, entries: roles.Entries, found: result}).message(message); err != nil {
 		result.Error = err.Error()
 	}
 	return result
@@ -84,8 +87,9 @@ func route(path string) protoreflect.MethodDescriptor {
 }
 
 type walker struct {
-	roles map[protoreflect.FullName]int
-	found *found
+	roles   map[protoreflect.FullName]int
+	entries []int
+	found   *found
 }
 
 func (w *walker) note(role int, number protoreflect.FieldNumber, value string) {
@@ -124,7 +128,11 @@ func (w *walker) field(field protoreflect.FieldDescriptor, value protoreflect.Va
 	}
 	var failure error
 	value.Map().Range(func(key protoreflect.MapKey, inner protoreflect.Value) bool {
-		w.note(role, 1, hex.EncodeToString([]byte(key.String())))
+		if slices.Contains(w.entries, role) {
+			w.note(role, field.Number(), "message")
+		} else {
+			w.note(role, 1, hex.EncodeToString([]byte(key.String())))
+		}
 		if field.MapValue().Message() != nil {
 			failure = w.message(inner.Message())
 		}

@@ -1,7 +1,7 @@
 // Decodes messages as the engine does, with the module that the engine is built with, and says what it found.
 //
 // Standard input: length-prefixed frames (4 bytes, big endian). The first is JSON, {"request": {field: role},
-// "response": {field: role}}, with full field names. Each one after it is a message: a byte for the direction
+// "response": {field: role}, "entries": [role]}, with full field names. Each one after it is a message: a byte for the direction
 // (0 request, 1 response), two bytes for the length of the path, the path, the message. Standard output: one line
 // of JSON for each message, in the same order.
 package main

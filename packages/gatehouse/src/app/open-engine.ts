@@ -42,7 +42,7 @@ export interface OpenEngineOptions extends Machine {
   readonly step: Step;
 }
 
-function cacheFolderOf(machine: Machine): string {
+export function cacheFolderOf(machine: Machine): string {
   return machine.cacheFolder ?? join(homedir(), '.cache', 'gatehouse');
 }
 

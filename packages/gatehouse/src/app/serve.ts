@@ -88,6 +88,7 @@ async function start(options: ServeOptions): Promise<Platform> {
       database: databaseOf(config, home.directoryFile),
       engine: engineOf(config),
       nexusEnabled: config.engine.nexus.enabled,
+      nexusEndpoints: config.engine.nexus.endpoints,
       namespaces: await namespacesOf(config),
       grpc: config.gateway.grpc.address,
       https: config.gateway.https?.address,

@@ -19,8 +19,8 @@ export interface IdentityWatch {
 }
 
 const DAY_MS = 86_400_000;
-/** F-15: a warning at each of these, in days before the end. */
-const WARNING_DAYS = [30, 14, 7, 1];
+/** F-15: a line at each of these, in days before the end. */
+const WARNING_DAYS = [30, 14, 7, 1, 0];
 const EXPIRY_LOOK_MS = 3_600_000;
 
 /**

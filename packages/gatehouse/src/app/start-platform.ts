@@ -11,6 +11,7 @@ import { openDirectory } from '#base/store/open-directory';
 import { openAuditSigningKey } from '#core/audit/audit-signing-key';
 import { type AuditWriter, openAuditWriter } from '#core/audit/audit-writer';
 import type { EngineHandle } from '#core/engine/engine-handle';
+import type { NexusEndpoint } from '#core/engine/register-nexus-endpoint';
 import { type Gateway, startGateway } from '#planes/gateway/start-gateway';
 import { adminEvent } from './admin-event.ts';
 import {
@@ -19,6 +20,7 @@ import {
   type NamespaceFault,
   type WantedNamespace,
 } from './apply-namespaces.ts';
+import { ensureNexusEndpoints } from './ensure-nexus-endpoints.ts';
 import type { Home } from './home.ts';
 import { type EngineChoice, type Machine, openEngine, type Step } from './open-engine.ts';
 import { type IdentityFiles, type IdentityWatch, loadIdentity, watchIdentity } from './server-identity.ts';
@@ -30,6 +32,8 @@ export interface PlatformOptions extends Machine {
   readonly database: DatabaseOptions;
   readonly engine: EngineChoice;
   readonly nexusEnabled: boolean;
+  /** Made in the engine at the start, where Nexus is on. */
+  readonly nexusEndpoints?: readonly NexusEndpoint[];
   readonly namespaces: readonly WantedNamespace[];
   readonly grpc: { readonly host: string; readonly port: number };
   readonly https: { readonly host: string; readonly port: number } | undefined;
@@ -113,6 +117,10 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
     return await applyNamespaces(parts, wanted);
   };
   await step('Registering namespaces', () => applyIfPossible(apply, options));
+  const endpoints = options.nexusEnabled ? (options.nexusEndpoints ?? []) : [];
+  if (endpoints.length > 0) {
+    await step('Registering Nexus endpoints', () => ensureNexusEndpoints(parts, endpoints));
+  }
   const { gateway, identity } = await step('Opening the gateway', () => openGateway(options, parts));
   return {
     gateway,

@@ -11,7 +11,7 @@ import { describeEndpoint, type EndpointFile, writeEndpointFile } from './endpoi
 import { type Home, homeAt } from './home.ts';
 import { ensureClientCertificate, ensureServerCertificate, namespaceFolders } from './home-certificates.ts';
 import type { EngineChoice, Machine, Step } from './open-engine.ts';
-import { type Platform, startPlatform } from './start-platform.ts';
+import { type Platform, type PlatformOptions, startPlatform } from './start-platform.ts';
 
 const UP_ACCOUNT = 'local';
 const UP_DOMAIN = 'gatehouse.localhost';
@@ -34,6 +34,7 @@ export interface UpOptions extends Machine {
   readonly engineStorage?: Extract<EngineChoice, { kind: 'embedded' }>['storage'];
   readonly database?: DatabaseOptions;
   readonly nexusEnabled?: boolean;
+  readonly nexusEndpoints?: NonNullable<PlatformOptions['nexusEndpoints']>;
 }
 
 export interface Up {

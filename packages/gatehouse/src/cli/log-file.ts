@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, renameSync, statSync, type WriteStream } from 'node:fs';
+import { createWriteStream, mkdirSync, openSync, renameSync, statSync, type WriteStream } from 'node:fs';
 import { dirname } from 'node:path';
 import { createLog, type Log, type LogLevel } from '#base/runtime/log';
 
@@ -20,8 +20,7 @@ export function openLogFile(path: string, level: LogLevel, bytesMax: number = BY
     write(line: string) {
       bytes += Buffer.byteLength(line);
       if (bytes > bytesMax) {
-        stream.end();
-        stream = rotate(path);
+        stream = rotate(path, stream);
         bytes = Buffer.byteLength(line);
       }
       stream.write(line);
@@ -36,17 +35,21 @@ export function openLogFile(path: string, level: LogLevel, bytesMax: number = BY
 }
 
 function openStream(path: string): WriteStream {
-  const stream = createWriteStream(path, { flags: 'a', mode: 0o600 });
+  // Opened at once: a stream that opens later could open the file that a rotation has put in its place.
+  const stream = createWriteStream(path, { fd: openSync(path, 'a', 0o600) });
   // A full disk must not end the process; the audit chain is what must not be lost, and it fails closed.
   stream.on('error', () => undefined);
   return stream;
 }
 
-function rotate(path: string): WriteStream {
+function rotate(path: string, old: WriteStream): WriteStream {
   try {
     renameSync(path, `${path}.1`);
+    const next = openStream(path);
+    old.end();
+    return next;
   } catch {
-    // It was moved away by somebody else: a new one is made all the same.
+    // No room, or moved away by somebody else: the old one serves as long as it can.
+    return old;
   }
-  return openStream(path);
 }

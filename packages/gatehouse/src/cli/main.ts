@@ -34,6 +34,18 @@ function readVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** Of the commands that only have commands; those have their own. */
+const GROUP_EXAMPLES: Readonly<Record<string, string>> = {
+  cert: `
+Examples:
+  $ gatehouse cert ca --org acme -d 1y --ca-cert ca.pem --ca-key ca.key
+  $ gatehouse cert leaf --help`,
+  audit: `
+Examples:
+  $ gatehouse audit verify
+  $ gatehouse audit search --since 1h --namespace orders.acme1`,
+};
+
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('gatehouse')
     .description('The security model of Temporal Cloud, in front of any Temporal cluster.')
@@ -49,7 +61,7 @@ Examples:
   gatehouse cert ca --org acme -d 1y --ca-cert ca.pem --ca-key ca.key
   gatehouse doctor                     tell what is wrong and how to mend it`,
     );
-  for (const command of await commands()) program.addCommand(overrideExit(command));
+  for (const command of await commands()) program.addCommand(prepare(command));
   try {
     await program.parseAsync(argv);
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
@@ -61,9 +73,11 @@ Examples:
   }
 }
 
-function overrideExit(command: Command): Command {
+function prepare(command: Command): Command {
   command.exitOverride().showHelpAfterError(HINT);
-  for (const child of command.commands) overrideExit(child);
+  const examples = GROUP_EXAMPLES[command.name()];
+  if (examples !== undefined) command.addHelpText('after', examples);
+  for (const child of command.commands) prepare(child);
   return command;
 }
 

@@ -22,7 +22,7 @@ export class Interrupted extends Error {
   }
 }
 
-const PARENT_LOOK_MS = 1000;
+const PARENT_LOOK_MS = 500;
 
 /**
  * Listens for SIGINT and SIGTERM; a second one ends the process at once, and the engine's guard ends the
@@ -45,9 +45,9 @@ export function listenForStop(environment: NodeJS.ProcessEnv): Stop {
   process.on('SIGINT', () => stop('SIGINT'));
   process.on('SIGTERM', () => stop('SIGTERM'));
   if (environment['npm_lifecycle_event'] !== undefined) {
-    const parent = process.ppid;
+    const parents = parentsUpToNpm();
     const timer = setInterval(() => {
-      if (process.ppid === parent) return;
+      if (parentsUpToNpm() === parents) return;
       clearInterval(timer);
       if (reason === undefined) stop('the end of npm');
     }, PARENT_LOOK_MS);
@@ -60,6 +60,20 @@ export function listenForStop(environment: NodeJS.ProcessEnv): Stop {
       running = true;
     },
   };
+}
+
+/** Our parent, and its own where it is the shell that npm starts scripts with: that one would outlive npm. */
+function parentsUpToNpm(): string {
+  const parent = process.ppid;
+  try {
+    const stat = readFileSync(`/proc/${parent}/stat`, 'latin1');
+    // `pid (name) state ppid ...`; the name may hold anything.
+    const [, name = '', rest = ''] = /^\d+ \((.*)\) \S (\d+)/s.exec(stat) ?? [];
+    return /^(ba|da)?sh$/.test(name) ? `${parent} ${rest}` : `${parent}`;
+  } catch {
+    // No /proc, or gone this moment: the number alone tells the most.
+    return `${parent}`;
+  }
 }
 
 /** Asks every child to end, where the system tells them; elsewhere the step that waits for them ends first. */

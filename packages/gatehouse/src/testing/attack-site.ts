@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ConnectionOptions } from 'node:tls';
+import type { UpOptions } from '#app/up';
 import { refusals } from '#base/model/refusals';
 import type { ClientCredential } from './client-credential.ts';
 import { type EngineWatch, openEngineWatch } from './engine-watch.ts';
@@ -42,8 +43,11 @@ export interface ExpectedRefusal {
   readonly record?: ExpectedRecord;
 }
 
-export async function startAttackSite(namespaces: readonly string[] = []): Promise<AttackSite> {
-  const house = await startHouse({ namespaces });
+export async function startAttackSite(
+  namespaces: readonly string[] = [],
+  options: Omit<Partial<UpOptions>, 'namespaces'> = {},
+): Promise<AttackSite> {
+  const house = await startHouse({ ...options, namespaces });
   const engine = await openEngineWatch(house);
   const { endpoint } = house;
   const clients: RawClient[] = [];

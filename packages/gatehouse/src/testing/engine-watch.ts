@@ -70,7 +70,13 @@ export async function openEngineWatch(house: House, namespaceId = 'default.local
   let before = await countAll();
 
   const saw: EngineWatch['saw'] = async (expected, attack) => {
-    await attack();
+    try {
+      await attack();
+    } catch (error) {
+      // What this attack did must not be counted against the next.
+      before = await countAll();
+      throw error;
+    }
     const after = await countAll();
     const seen: Record<string, number> = {};
     for (const [key, count] of after) {

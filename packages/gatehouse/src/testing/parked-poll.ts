@@ -8,8 +8,8 @@ export interface ParkedPoll {
   readonly client: RawClient;
   /** GOAWAYs so far: their codes, and when they came on the monotonic clock. */
   readonly goaways: readonly { readonly code: number; readonly atMs: number }[];
-  /** Resolves with the monotonic time at which the connection closed. */
-  readonly closedAtMs: Promise<number>;
+  /** The monotonic time at which the connection closed. @throws Error when it has not closed by then. */
+  closedWithin(limitMs: number): Promise<number>;
   readonly answer: Promise<RawAnswer>;
 }
 
@@ -22,9 +22,16 @@ export async function parkPoll(
   const client = site.open(namespaceId, credential);
   const goaways: { code: number; atMs: number }[] = [];
   client.session.on('goaway', (code: number) => goaways.push({ code, atMs: performance.now() }));
-  const closedAtMs = new Promise<number>((resolve) => {
+  const closed = new Promise<number>((resolve) => {
     client.session.on('close', () => resolve(performance.now()));
   });
+  const closedWithin = async (limitMs: number): Promise<number> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`the connection is open after ${limitMs} ms`)), limitMs);
+    });
+    return await Promise.race([closed, late]).finally(() => clearTimeout(timer));
+  };
   const request = encode('workflowservice.v1.PollWorkflowTaskQueueRequest', {
     namespace: namespaceId,
     taskQueue: { name: 'parked' },
@@ -32,5 +39,5 @@ export async function parkPoll(
   });
   const answer = client.call(`${WORKFLOW_SERVICE}PollWorkflowTaskQueue`, request, { timeoutMs: 60_000 });
   await site.engine.waitFor(counterOf('PollWorkflowTaskQueue', namespaceId));
-  return { client, goaways, closedAtMs, answer };
+  return { client, goaways, closedWithin, answer };
 }

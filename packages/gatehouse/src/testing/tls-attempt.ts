@@ -89,6 +89,6 @@ export function tlsOptionsOf(options: TlsAttemptOptions): ConnectionOptions {
 }
 
 /** `address:port` of our end. */
-export function localAddress(socket: TLSSocket): string {
+function localAddress(socket: TLSSocket): string {
   return `${socket.localAddress}:${socket.localPort}`;
 }

@@ -96,6 +96,17 @@ const engineStorage = z
   .default({ kind: 'sqlite' })
   .describe('Where an engine of our own keeps workflows. Not with `address`.');
 
+const nexusEndpoint = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-zA-Z][a-zA-Z0-9-]*[a-zA-Z0-9]$/, 'must be letters, digits and hyphens, at least two')
+      .describe('Its name, the same on the whole platform.'),
+    namespace: namespaceId.describe('Whose Workers handle the operations.'),
+    taskQueue: z.string().min(1).describe('The task queue that they poll.'),
+  })
+  .describe('A Nexus endpoint: made at the start, or changed to what is written here.');
+
 const engine = z
   .strictObject({
     address: address
@@ -122,8 +133,14 @@ const engine = z
     storage: engineStorage,
     historyShards: z.int().min(1).max(16_384).default(4).describe('Fixed for the life of the data.'),
     nexus: z
-      .strictObject({ enabled: z.boolean().default(false).describe('Nexus calls are allowed.') })
-      .default({ enabled: false })
+      .strictObject({
+        enabled: z.boolean().default(false).describe('Nexus calls are allowed.'),
+        endpoints: z
+          .array(nexusEndpoint)
+          .default([])
+          .describe('Endpoints to make. Callers need them in `nexusEndpoints` of their namespace.'),
+      })
+      .prefault({})
       .describe('Nexus needs a port of the engine that bypasses its authorizer for the gateway certificate.'),
     acceptedAdvisories: z
       .array(z.string())

@@ -110,3 +110,32 @@ test('a keyring prints no key material', () => {
   const printed = `${inspect(keyring, { depth: 9, showHidden: true })}${JSON.stringify(keyring)}`;
   assert.equal(/canary|63616e617279|63 61 6e/.test(printed), false);
 });
+
+test('a sealed text opens under its key and its words, and as nothing else', () => {
+  clock = fakeClock(2 * DAY);
+  const keyring = createTokenKeyring(daily(2), { clock });
+  const aad = Buffer.from('orders');
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(), (plaintext, where) => {
+      const box = keyring.seal(1, aad, plaintext);
+      assert.deepEqual(keyring.open(1, aad, box), Buffer.from(plaintext));
+      assert.equal(keyring.open(2, aad, box), undefined);
+      assert.equal(keyring.open(3, aad, box), undefined);
+      assert.equal(keyring.open(1, Buffer.from('others'), box), undefined);
+      const at = where % box.length;
+      box[at] = (box[at] ?? 0) ^ 1;
+      assert.equal(keyring.open(1, aad, box), undefined);
+    }),
+  );
+  assert.throws(() => keyring.seal(3, aad, Buffer.of(1)), RangeError);
+});
+
+test('a sealed text stops opening when the grace of its key ends', () => {
+  clock = fakeClock(0);
+  const keyring = createTokenKeyring(daily(2), { clock, activateAfterMs: 0, graceMs: DAY });
+  const box = keyring.seal(1, Buffer.alloc(0), Buffer.from('x'));
+  clock.nowMs = 2 * DAY - 1;
+  assert.deepEqual(keyring.open(1, Buffer.alloc(0), box), Buffer.from('x'));
+  clock.nowMs = 2 * DAY;
+  assert.equal(keyring.open(1, Buffer.alloc(0), box), undefined);
+});

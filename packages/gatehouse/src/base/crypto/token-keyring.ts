@@ -1,5 +1,6 @@
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { type Clock, systemClock } from '#base/runtime/clock';
+import { openBox, sealBox } from './aead.ts';
 import type { Secret } from './secret.ts';
 
 /** Bytes of a tag: half of SHA-256, the shortest that RFC 2104 section 5 recommends. */
@@ -37,11 +38,17 @@ export interface TokenKeyring {
   mac(keyId: number, parts: readonly Uint8Array[]): Buffer;
   /** False for an unknown key, one past its grace, and any other tag. In constant time. */
   verify(keyId: number, parts: readonly Uint8Array[], mac: Uint8Array): boolean;
+  /** Seals what must not be read where it goes, bound to `aad`. @throws RangeError for an unknown key. */
+  seal(keyId: number, aad: Uint8Array, plaintext: Uint8Array): Buffer;
+  /** `undefined` for an unknown key, one past its grace, and any box that it did not seal for this `aad`. */
+  open(keyId: number, aad: Uint8Array, box: Uint8Array): Buffer | undefined;
 }
 
 interface HeldKey {
   readonly name: TokenKeyName;
   readonly key: KeyObject;
+  /** Another key than that of the tags, derived at its first use. */
+  readonly sealingKey: () => KeyObject;
   readonly activeFromMs: number;
   readonly acceptedUntilMs: number;
 }
@@ -76,6 +83,15 @@ export function createTokenKeyring(
       if (found === undefined || mac.length !== TAG_BYTES) return false;
       return timingSafeEqual(tagOf(found.key, parts), mac);
     },
+    seal(keyId: number, aad: Uint8Array, plaintext: Uint8Array) {
+      const found = byId.get(keyId);
+      if (found === undefined) throw new RangeError(`no token key ${keyId}`);
+      return sealBox(found.sealingKey(), aad, plaintext);
+    },
+    open(keyId: number, aad: Uint8Array, box: Uint8Array) {
+      const found = accepted(keyId);
+      return found === undefined ? undefined : openBox(found.sealingKey(), aad, box);
+    },
   });
 }
 
@@ -86,13 +102,28 @@ function holdKeys(keys: readonly TokenKey[], activateAfterMs: number, graceMs: n
     if (!Number.isInteger(each.id) || each.id < 1 || each.id > 0xffff || each.id === successor?.id) {
       throw new RangeError(`token key id ${each.id} is out of range or given twice`);
     }
+    const key = createSecretKey(each.key.reveal());
     return {
       name: Object.freeze({ id: each.id, createdAtMs: each.createdAtMs }),
-      key: createSecretKey(each.key.reveal()),
+      key,
+      sealingKey: once(() => deriveSealingKey(key)),
       activeFromMs: each.createdAtMs + activateAfterMs,
       acceptedUntilMs: successor === undefined ? Infinity : successor.createdAtMs + activateAfterMs + graceMs,
     };
   });
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+/** RFC 5869, without a salt: the input is uniform already. */
+function deriveSealingKey(key: KeyObject): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', key, '', 'gatehouse token sealing', 32)));
 }
 
 /** The count and lengths go first, so that no other cut of the same bytes has the same tag. */

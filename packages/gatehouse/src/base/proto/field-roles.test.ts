@@ -11,7 +11,7 @@ import {
 } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { engineApiRegistry } from './api-registry.ts';
-import { type FieldRule, fieldRules, harmless, Role, riskyName } from './field-roles.ts';
+import { entryRoles, type FieldRule, fieldRules, harmless, Role, riskyName } from './field-roles.ts';
 import { type MessageTable, methodTables, ROLE_SHIFT, requestTables, responseTables } from './wire-tables.ts';
 
 type Direction = 'request' | 'response';
@@ -121,10 +121,11 @@ function assertField(
   assert.equal(roleIn(table, field, code), Role[carriedBy(field, rule)], place);
 }
 
-/** The role of a map is that of its keys. */
+/** The role of a map is that of its entries or of its keys. */
 function roleIn(table: MessageTable, field: DescField, code: number): number {
-  const carrier = field.fieldKind === 'map' ? (table.children[field.number]?.codes[1] ?? 0) : code;
-  return (carrier >> ROLE_SHIFT) & 31;
+  const role = (code >> ROLE_SHIFT) & 31;
+  if (field.fieldKind !== 'map' || entryRoles.has(role)) return role;
+  return ((table.children[field.number]?.codes[1] ?? 0) >> ROLE_SHIFT) & 31;
 }
 
 /** A text's role on a field that is a message is carried by that message's own fields. */

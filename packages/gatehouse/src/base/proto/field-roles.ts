@@ -44,7 +44,18 @@ export const Role = {
   query: 22,
   /** A visibility query whose results are acted upon: must not reach the engine's own workflows. */
   batchQuery: 23,
+  /** An entry of a callback's header map, key and value: one of them is the engine's own token. */
+  callbackHeader: 24,
+  /** Where the engine would send a callback. */
+  callbackUrl: 25,
+  /** Names the namespace of an event elsewhere, as text for people. With Nexus it may be another one. */
+  linkNamespace: 26,
+  /** The key of a header that the engine sends along with a Nexus operation (the key of a map entry). */
+  nexusHeader: 27,
 } as const;
+
+/** Roles of a map that its entries have, key and value together. Others are those of its keys. */
+export const entryRoles: ReadonlySet<number> = new Set([Role.callbackHeader]);
 
 export type RoleName = keyof typeof Role;
 
@@ -69,6 +80,13 @@ const rule = (
 /** The hand-written overlay over the schema (data-plane.md sections 2 and 4). */
 export const fieldRules: readonly FieldRule[] = [
   rule('both', '*', 'namespace', 'namespace', 'one namespace is decided per call; every mention must be it'),
+  rule(
+    'both',
+    'common.v1.Link.WorkflowEvent',
+    'namespace',
+    'linkNamespace',
+    'a link is stored and shown, never followed; Nexus links caller and handler',
+  ),
   rule('both', '*', 'namespace_id', 'namespaceId', 'an id is another way to name a namespace'),
   rule(
     'both',
@@ -199,6 +217,35 @@ export const fieldRules: readonly FieldRule[] = [
   ),
   rule(
     'request',
+    'common.v1.Callback.Nexus',
+    'url',
+    'callbackUrl',
+    'only the address that the engine itself handed out',
+  ),
+  rule(
+    'both',
+    'common.v1.Callback.Nexus',
+    'header',
+    'callbackHeader',
+    'holds the token of the operation that the callback completes, unsigned',
+  ),
+  rule('response', 'nexus.v1.StartOperationRequest', 'callback_header', 'callbackHeader', 'as above'),
+  rule(
+    'response',
+    'common.v1.Callback',
+    'internal',
+    'masked',
+    'a reference into the state of a component of the engine',
+  ),
+  rule(
+    'request',
+    'command.v1.ScheduleNexusOperationCommandAttributes',
+    'nexus_header',
+    'nexusHeader',
+    'set last by the engine, so that a key could replace its own callback token',
+  ),
+  rule(
+    'request',
     'command.v1.ScheduleNexusOperationCommandAttributes',
     'endpoint',
     'nexusEndpoint',
@@ -308,7 +355,7 @@ export const harmless: readonly HarmlessField[] = [
   harmlessField('request', '*', 'security_token', CLOSED),
   harmlessField('both', '*', 'history_archival_uri', CLOSED),
   harmlessField('both', '*', 'visibility_archival_uri', CLOSED),
-  harmlessField('both', 'common.v1.Callback.Nexus', 'url', 'in requests the callback around it is refused'),
+  harmlessField('response', 'common.v1.Callback.Nexus', 'url', "the namespace's own, or the engine's word"),
   harmlessField(
     'request',
     '*',
@@ -353,12 +400,10 @@ export const harmless: readonly HarmlessField[] = [
     harmlessField('response', 'history.v1.NexusOperationScheduledEventAttributes', field, OWN),
   ),
   harmlessField('response', 'compute.v1.ComputeProvider', 'nexus_endpoint', OWN),
-  ...['callback', 'callback_header'].map((field) =>
-    harmlessField(
-      'response',
-      'nexus.v1.StartOperationRequest',
-      field,
-      'only where Nexus is on; no callback is accepted back',
-    ),
+  harmlessField(
+    'response',
+    'nexus.v1.StartOperationRequest',
+    'callback',
+    "the engine's word for itself; of no use without a token",
   ),
 ];

@@ -56,7 +56,7 @@ test('every message is accepted as writers encode it, and exactly its fields wit
       const expected = walkMentions(at.direction, at.desc, fromBinary(at.desc, bytes)).mentions;
       assert.deepEqual(scannedMentions(scanner).map(mentionKey), expected.map(mentionKey), at.desc.typeName);
     });
-    fc.assert(property, { numRuns: 20, errorWithCause: true });
+    fc.assert(property, { numRuns: 20 });
   }
 });
 
@@ -279,7 +279,7 @@ test('T-035 invalid UTF-8 in the name of a type inside Any is refused in request
 test('T-040 the thousandth of a thousand mentions is found like the first, and its message with it', () => {
   const names = Array.from({ length: 1000 }, (_, at) => `n${at}`);
   // Command.start_child_workflow_execution_command_attributes.namespace
-  const commands = names.map((name) => field(2, bytes(0x5a, varint(name.length + 2), field(1, name))));
+  const commands = names.map((name) => field(2, field(12, field(1, name))));
   assert.equal(requestFault(COMPLETE, Buffer.concat(commands)), Fault.none);
   assert.deepEqual(
     names.map((_, mention) => requests.text(mention)),

@@ -1,5 +1,6 @@
-import { createGunzip } from 'node:zlib';
+import { crc32, createInflateRaw } from 'node:zlib';
 import { refuse } from '#base/model/refusals';
+import { splitGzipMember } from './gzip-member.ts';
 
 /** The engine's own limit on one request (grpc-go's default; data-plane.md 5.4). */
 export const REQUEST_BYTES_MAX: number = 4 * 1024 * 1024;
@@ -45,37 +46,37 @@ export function toFrame(message: Uint8Array): GrpcFrame {
  * Inflates a gzip message, stopping at the limit (T-032: a bomb is refused after `bytesMax` bytes of output).
  * Exactly one gzip member is accepted.
  */
-export function gunzipFrame(frame: Uint8Array, bytesMax: number): Promise<GrpcFrame> {
+export async function gunzipFrame(frame: Uint8Array, bytesMax: number): Promise<GrpcFrame> {
+  const member = splitGzipMember(frame.subarray(PREFIX_BYTES));
+  if (member === undefined) throw refuse('frame_malformed', { detail: 'not gzip' });
+  const message = await inflate(member.deflated, bytesMax);
+  if (member.size !== message.length || member.crc32 !== crc32(message)) {
+    throw refuse('frame_malformed', { detail: 'wrong gzip checksum or size' });
+  }
+  return toFrame(message);
+}
+
+function inflate(deflated: Uint8Array, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const gunzip = createGunzip();
+    const stream = createInflateRaw();
     const chunks: Buffer[] = [];
     let size = 0;
     const fail = (error: Error): void => {
-      gunzip.destroy();
+      stream.destroy();
       reject(error);
     };
-    gunzip.on('data', (chunk: Buffer) => {
+    stream.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size > bytesMax) fail(refuse('message_too_large', { detail: 'inflated size' }));
       else chunks.push(chunk);
     });
-    gunzip.on('error', () => fail(refuse('frame_malformed', { detail: 'not gzip' })));
-    gunzip.on('end', () => {
-      const consumed = gunzip.bytesWritten;
-      if (consumed !== frame.length - PREFIX_BYTES)
+    stream.on('error', () => fail(refuse('frame_malformed', { detail: 'not gzip' })));
+    stream.on('end', () => {
+      // Also a second member, of which a decoder would append the content.
+      if (stream.bytesWritten !== deflated.length)
         return fail(refuse('frame_malformed', { detail: 'bytes after gzip' }));
-      const message = Buffer.concat(chunks, size);
-      if (memberSize(frame) !== size)
-        return fail(refuse('frame_malformed', { detail: 'more than one gzip member' }));
-      return resolve(toFrame(message));
+      return resolve(Buffer.concat(chunks, size));
     });
-    gunzip.end(frame.subarray(PREFIX_BYTES));
+    stream.end(deflated);
   });
-}
-
-/** The size that the last gzip member states (RFC 1952, ISIZE): differs from the whole if there are several. */
-function memberSize(frame: Uint8Array): number {
-  const end = frame.length;
-  const at = (index: number): number => frame[index] ?? 0;
-  return ((at(end - 1) << 24) | (at(end - 2) << 16) | (at(end - 3) << 8) | at(end - 4)) >>> 0;
 }

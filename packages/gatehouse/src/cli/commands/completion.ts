@@ -7,12 +7,12 @@ export function completionCommand(): Command {
     .argument('<shell>', 'bash, zsh or fish')
     .addHelpText(
       'after',
-      '\nExamples:\n  source <(gatehouse completion bash)\n  gatehouse completion fish > ~/.config/fish/completions/gatehouse.fish',
+      '\nExamples:\n  gatehouse completion fish > ~/.config/fish/completions/gatehouse.fish\n  source <(gatehouse completion bash)',
     )
     .action((shell: string, _flags: unknown, command: Command) => {
       const words = wordsOf(command.parent ?? command);
       const script = scripts[shell];
-      if (script === undefined) command.error('the shell must be bash, zsh or fish', { exitCode: 2 });
+      if (script === undefined) command.error('error: the shell must be bash, zsh or fish', { exitCode: 2 });
       else process.stdout.write(script(words));
     });
 }

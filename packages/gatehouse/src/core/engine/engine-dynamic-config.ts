@@ -32,6 +32,8 @@ const settings: Readonly<Record<string, Setting>> = {
   // CVE-2026-87858: no address is allowed, so no callback leaves for the internal frontend.
   'component.callbacks.allowedAddresses': [],
   'component.nexusoperations.useSystemCallbackURL': true,
+  // The HTTP port for Nexus, where it is on, is called by the engine itself and nobody else.
+  'frontend.httpAllowedHosts': ['127.0.0.1:*', 'localhost:*'],
   // The gateway opens decoded histories; raw blobs would pass it unread.
   'frontend.sendRawWorkflowHistory': false,
   // Off upstream too: their methods are refused at the gateway.

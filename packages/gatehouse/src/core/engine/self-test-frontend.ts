@@ -6,7 +6,9 @@ import { HTTP2_HELLO, type ProbeResult, probe } from './tls-probe.ts';
 const HOUR_MS = 3_600_000;
 
 /** Who gets a TLS session at the frontend: nobody but the gateway. */
-export async function checkFrontendTls(target: SelfTestTarget): Promise<readonly SelfTestCheck[]> {
+export async function checkFrontendTls(
+  target: Pick<SelfTestTarget, 'address' | 'tls' | 'clock'>,
+): Promise<readonly SelfTestCheck[]> {
   const { host, port } = target.address;
   const servername = target.tls.serverName;
   const ours: ConnectionOptions = { servername, cert: target.tls.cert, key: target.tls.key };

@@ -95,6 +95,12 @@ export class Connections {
     for (const held of this.#held.values()) this.#drain(held, now, GRACE_MS);
   }
 
+  /** Whether a client may still send a call that is served: its final GOAWAY is not out yet. */
+  mayGetCalls(): boolean {
+    for (const { session } of this.#held.values()) if (session.closed === false) return true;
+    return false;
+  }
+
   /** Resolves when all have gone, or after `withinMs`. Call `drainAll` first. */
   async whenGone(withinMs: number): Promise<void> {
     const deadline = this.#clock.monotonicMs() + withinMs;

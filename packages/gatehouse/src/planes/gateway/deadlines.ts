@@ -36,6 +36,11 @@ export class Deadlines {
     return bucket;
   }
 
+  /** Whether a bucket that `add` gave has at most this long to go. */
+  isDueWithin(bucket: number, ms: number): boolean {
+    return this.#now() >= (bucket - 1) * TICK_MS - ms;
+  }
+
   cancel(call: Deadlined, bucket: number): void {
     const calls = this.#buckets.get(bucket);
     if (calls === undefined) return;

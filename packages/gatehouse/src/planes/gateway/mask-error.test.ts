@@ -63,6 +63,12 @@ test('T-039 internals of the platform do not pass: the caller hears of an intern
     [3, 'bad at workflow_handler.go:512', 'internal'],
     [5, 'goroutine 12 [running]:', 'internal'],
     [5, 'see 10.2.3.4:7234', 'internal'],
+    [
+      14,
+      'ListWorkflowExecutions operation failed.: SQL logic error: no such column: x (1)',
+      'engine_unavailable',
+    ],
+    [14, 'GetTasks operation failed. Error: pq: x', 'engine_unavailable'],
     [5, 'see [fd00::1]:7234', 'internal'],
     [
       14,
@@ -103,6 +109,16 @@ test('T-039 what a namespace is told of its own words does not depend on whether
     const asked = { ...reader, request: Buffer.from(`workflow ${word}`) };
     const reply = error(5, `workflow not found for ID: ${word}`);
     assert.equal(maskError(reply, asked), reply, word);
+  }
+});
+
+test('T-039 a caller cannot unmask a fault of the platform by saying its words first', () => {
+  const asked = { ...reader, request: Buffer.from('SQL logic error no such column dial tcp 10.2.3.4:7234') };
+  for (const message of [
+    'x operation failed.: SQL logic error: no such column: y',
+    'dial tcp 10.2.3.4:7234',
+  ]) {
+    assert.throws(() => maskError(error(14, message), asked), refusal('engine_unavailable'), message);
   }
 });
 

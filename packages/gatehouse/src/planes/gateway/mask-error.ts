@@ -5,9 +5,9 @@ import type { EngineReply } from './relay.ts';
 
 /** The engine masks its own bugs with this text, which SDKs and people know. */
 const ENGINE_MASK = /^something went wrong, please retry \([0-9a-f]{1,16}\)$/;
-/** Addresses, source files and stacks of the platform: nothing that an ordinary answer of the engine holds. */
+/** Addresses, source files, stacks and stores of the platform: nothing that an ordinary answer of the engine holds. */
 const INTERNALS =
-  /\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}:\d+|\[[0-9a-f:]+\]:\d+|\.go:\d+|goroutine \d+|transport: |dial tcp/g;
+  /\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}:\d+|\[[0-9a-f:]+\]:\d+|\.go:\d+|goroutine \d+|transport: |dial tcp|SQL logic error|SQLSTATE|no such (?:column|table)|operation failed\. ?(?:Error)?:/g;
 /** What could be a namespace's id (labels with dots between them), or the id of one of its incarnations. */
 // Bounded, so that a long run of letters costs no more than its length.
 const DOTTED = /[a-z0-9-]{1,64}(?:\.[a-z0-9-]{1,64})+/g;
@@ -50,7 +50,10 @@ function isSafe(reply: EngineReply, reader: ErrorReader): boolean {
   if (bug && !ENGINE_MASK.test(reply.message)) return false;
   if (reply.message.length > MESSAGE_CHARACTERS_MAX) return false;
   const text = `${reply.message}\n${details}`;
-  return !(text.match(INTERNALS) ?? []).some(isNews(reader)) && !namesAnother(text, reader);
+  const internals = text.match(INTERNALS) ?? [];
+  // Where the platform is at fault its words are not the caller's, even where they are the same.
+  if (reply.status === GrpcStatus.UNAVAILABLE && internals.length > 0) return false;
+  return !internals.some(isNews(reader)) && !namesAnother(text, reader);
 }
 
 /** The caller's own words are no news to him: he may call a workflow `10.0.0.1:80`, or like a namespace. */

@@ -175,8 +175,8 @@ export class Relay implements Deadlined {
   #complete(): void {
     const ends = this.#trailers?.['grpc-status'] === undefined ? this.#head : this.#trailers;
     const statusText = ends?.['grpc-status'];
-    if (typeof statusText !== 'string')
-      return this.#finish(refuse('engine_unavailable', { detail: 'no grpc-status' }));
+    // A stream that the engine resets, at a deadline above all, ends like this too: `close` knows why.
+    if (typeof statusText !== 'string') return undefined;
     const status = Number(statusText);
     const [only] = this.#chunks;
     const body =
@@ -208,8 +208,11 @@ export class Relay implements Deadlined {
     const code = stream.rstCode;
     // REFUSED_STREAM: the engine has not looked at it, so another connection may (RFC 9113 section 8.7).
     if (code === constants.NGHTTP2_REFUSED_STREAM) return this.#retryOrFail('refused');
-    if (code === constants.NGHTTP2_CANCEL && this.#head === undefined)
+    // A stream ends with CANCEL at the engine's deadline, but also when the connection breaks.
+    const isDue = this.#deps.deadlines.isDueWithin(this.#bucket, GRACE_MS);
+    if (code === constants.NGHTTP2_CANCEL && this.#head === undefined && isDue) {
       return this.#finish(refuse('deadline_exceeded'));
+    }
     return this.#finish(refuse('engine_unavailable', { detail: `the stream closed with ${code}` }));
   }
 

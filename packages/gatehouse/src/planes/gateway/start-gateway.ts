@@ -63,7 +63,10 @@ export interface Gateway {
    * long polls are answered, or after `withinMs`.
    */
   quiesce(withinMs: number): Promise<void>;
-  /** The same, long polls too; what is then left is answered `draining`, and everything is closed (F-14). */
+  /**
+   * The same, long polls too; what is then left is answered `draining`, and everything is closed (F-14). With
+   * 0 everything is cut off at once.
+   */
   drain(withinMs: number): Promise<void>;
 }
 
@@ -193,7 +196,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     async quiesce(withinMs) {
       stopListening();
       const end = clock.monotonicMs() + withinMs;
-      while (deadlines.countRunning() > 0 && clock.monotonicMs() < end) {
+      while ((connections.mayGetCalls() || deadlines.countRunning() > 0) && clock.monotonicMs() < end) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
@@ -201,7 +204,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       stopListening();
       await connections.whenGone(withinMs);
       deadlines.endAll();
-      await connections.whenGone(FAREWELL_MS);
+      if (withinMs > 0) await connections.whenGone(FAREWELL_MS);
       connections.destroyAll();
       http?.close();
       deadlines.close();

@@ -12,6 +12,7 @@ import {
 import { bindToken, type TokenKind } from '#core/tokens/token-binding';
 import { readText } from './flat-message.ts';
 import type { PermittedCall } from './identified-call.ts';
+import { sealCallbackHeader } from './nexus-callbacks.ts';
 import { taskHistoryQuestion } from './page-question.ts';
 import type { OutgoingRequest, TransformSettings } from './transform-request.ts';
 
@@ -73,6 +74,11 @@ function visit(
       return bind(call, mention, 'page', replyQuestion(request), settings);
     case Role.longPollToken:
       return bind(call, mention, 'long-poll', '', settings);
+    case Role.callbackHeader:
+      return sealCallbackHeader(scanner, mention, {
+        tokenKeys: settings.tokenKeys(),
+        namespaceUuid: call.namespace.uuid,
+      });
     case Role.newer:
       return cutMention(scanner, mention);
     case Role.forbidden:
@@ -85,6 +91,8 @@ function visit(
       return isReservedWorkflowType(firstText(mention)) ? 'withhold-task' : undefined;
     case Role.taskQueueMessage:
       return taskQueue(call, request, mention);
+    // A link's namespace among them, also while Nexus is off: a history from before must stay readable, or its
+    // workflow could not go on.
     default:
       return undefined;
   }

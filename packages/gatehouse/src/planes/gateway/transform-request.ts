@@ -5,6 +5,7 @@ import { Fault, faultNames, MessageScanner } from '#base/proto/scan-message';
 import { cutMention, type Edit, insertField, replaceMention, spliceFrame } from '#base/proto/splice-message';
 import { ROLE_SHIFT, requestTables } from '#base/proto/wire-tables';
 import { PREFIX_BYTES } from '#base/wire/grpc-message';
+import { isTrustedNexusHeader } from '#core/access/nexus-headers';
 import {
   isReservedIdentity,
   isReservedSearchAttribute,
@@ -16,6 +17,7 @@ import {
 import { findQueryFault } from '#core/engine/query-rules';
 import { type TokenScope, unbindToken } from '#core/tokens/token-binding';
 import type { PermittedCall } from './identified-call.ts';
+import { admitCallback } from './nexus-callbacks.ts';
 import { pageQuestion } from './page-question.ts';
 
 /** A request as the engine may have it, with what the reply's transformation needs to know of it. */
@@ -33,6 +35,9 @@ export interface TransformSettings {
 }
 
 const scanner = new MessageScanner(requestTables, { reply: false });
+
+/** Operations on the engine's own state, of any namespace (data-plane.md 3.3). */
+const SYSTEM_ENDPOINT = '__temporal_system';
 
 /** Reads that may name the engine's own workflows: they show a tenant his own schedules and batches. */
 const MAY_READ_RESERVED = /\/(?:DescribeWorkflowExecution|GetWorkflowExecutionHistory(?:Reverse)?)$/;
@@ -65,6 +70,8 @@ class RequestWork {
   readonly #edits: Edit[] = [];
   #namespaceNamed = false;
   #aboutReserved = false;
+  /** What stands before this belongs to a callback that was admitted. */
+  #admittedTo = 0;
   #question: string | undefined;
 
   constructor(call: PermittedCall, settings: TransformSettings) {
@@ -92,11 +99,19 @@ class RequestWork {
         this.#edits.push(cutMention(scanner, mention));
         return undefined;
       case Role.callback:
-        throw refuse('callback_refused');
+        return this.#callback(mention);
+      case Role.callbackUrl:
+      case Role.callbackHeader:
+        if (scanner.tagStart(mention) < this.#admittedTo) return undefined;
+        throw refuse('callback_refused', { detail: 'a callback where none is known' });
+      case Role.linkNamespace:
+        return this.#linkNamespace(mention);
       case Role.forbidden:
         throw refuse('field_refused');
       case Role.nexusEndpoint:
         return this.#nexusEndpoint(mention);
+      case Role.nexusHeader:
+        return this.#nexusHeader(mention);
       case Role.query:
         return this.#query(mention);
       case Role.batchQuery:
@@ -171,9 +186,27 @@ class RequestWork {
   #nexusEndpoint(mention: number): void {
     if (!this.#settings.nexusEnabled) throw refuse('nexus_disabled');
     const endpoint = scanner.text(mention);
-    if (!this.#call.namespace.nexusEndpoints.includes(endpoint)) {
+    if (endpoint === SYSTEM_ENDPOINT || !this.#call.namespace.nexusEndpoints.includes(endpoint)) {
       throw refuse('method_denied', { detail: 'Nexus endpoint that the namespace may not call' });
     }
+  }
+
+  #nexusHeader(mention: number): void {
+    if (!isTrustedNexusHeader(scanner.text(mention))) return;
+    throw refuse('field_refused', { publicDetail: 'a Nexus header whose name is reserved' });
+  }
+
+  #callback(mention: number): void {
+    const { tokenKeys, nexusEnabled } = this.#settings;
+    if (!nexusEnabled) throw refuse('callback_refused', { detail: 'Nexus is off' });
+    const scope = { tokenKeys: tokenKeys(), namespaceUuid: this.#call.namespace.uuid };
+    this.#edits.push(...admitCallback(scanner, mention, scope));
+    this.#admittedTo = scanner.contentEnd(mention);
+  }
+
+  /** The engine follows no link, and Nexus handlers link to their callers' namespaces. */
+  #linkNamespace(mention: number): void {
+    if (!this.#settings.nexusEnabled) this.#namespace(mention);
   }
 
   #reservedName(mention: number): void {

@@ -12,11 +12,13 @@ export const messageRoles: ReadonlySet<number> = new Set([
   Role.executionMessage,
   Role.workflowTypeMessage,
   Role.taskQueueMessage,
+  Role.callbackHeader,
+  Role.masked,
 ]);
 
 /**
  * The role of a field, worked out from the overlay alone: a second opinion on the generated tables, which the
- * scanner uses. A rule for a map is about its keys.
+ * scanner uses. A rule for a map is about its keys, or about its entries where `entryRoles` says so.
  */
 export function roleOfField(direction: Direction, message: DescMessage, field: DescField): number {
   const short = message.typeName.startsWith(PREFIX)

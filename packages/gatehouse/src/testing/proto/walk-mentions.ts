@@ -9,7 +9,7 @@ import {
 import { type ReflectList, type ReflectMap, type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import { messageType } from '#base/proto/api-registry';
-import { Role } from '#base/proto/field-roles';
+import { entryRoles, Role } from '#base/proto/field-roles';
 import { type Direction, roleOfField } from './field-role.ts';
 
 /** One field with a role in a decoded message. */
@@ -96,7 +96,9 @@ class Walker {
 
   #map(role: number, field: DescField, map: ReflectMap): void {
     for (const [key, value] of map) {
-      if (role !== Role.none) this.mentions.push({ role, number: 1, value: hexOf(key) });
+      if (entryRoles.has(role)) {
+        this.mentions.push({ role, number: field.number, value: 'message', cut: () => map.delete(key) });
+      } else if (role !== Role.none) this.mentions.push({ role, number: 1, value: hexOf(key) });
       if (field.message !== undefined) this.#inner(value as ReflectMessage);
     }
   }
