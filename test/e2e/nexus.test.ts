@@ -335,6 +335,7 @@ describe('Nexus between two namespaces, on by the setting', { concurrency: false
       [],
     );
     assert.ok(checks.some(({ detail }) => detail.startsWith('known cost of Nexus')));
+    assert.ok(checks.some(({ check, detail }) => check.includes('HTTP API') && detail === 'HTTP status 403'));
   });
 });
 

@@ -14,6 +14,7 @@ import {
   openRawClient,
   WORKFLOW_SERVICE,
 } from '../../packages/gatehouse/src/testing/grpc-client.ts';
+import { until } from './gatehouse-process.ts';
 import { DOMAIN, makeSite, type Served, type Site, serveSite } from './serve-site.ts';
 
 const ORDERS = 'orders.acme1';
@@ -24,15 +25,20 @@ before(async () => {
   postgres = await startEmbeddedPostgres({ tcp: true });
   site = await makeSite();
   await site.makeCa('orders');
-  const { host, port, user, password } = postgres.connection('postgres');
   await query('postgres', 'create database gatehouse');
+  const { password } = postgres.connection('postgres');
   writeFileSync(join(site.folder, 'password'), password, { mode: 0o600 });
+  configure('audit: relaxed');
+});
+
+function configure(more: string): void {
+  const { host, port, user } = postgres.connection('postgres');
   const server = `kind: postgres, host: ${host}, port: ${port}, user: ${user}, password: 'file:password'`;
   site.configure({
-    namespaces: [`{ id: ${ORDERS}, caFile: orders-ca.pem }`],
+    namespaces: [`{ id: ${ORDERS}, caFile: orders-ca.pem, ${more} }`],
     more: `directory: { ${server} }\nengine: { storage: { ${server} } }`,
   });
-});
+}
 
 after(async () => {
   await served?.serving.stop(500);
@@ -92,4 +98,19 @@ test('a restart finds the schema as it is, and the history of before', async () 
   );
   // COMPLETED
   assert.equal(workflowExecutionInfo.status, 2);
+});
+
+test('F-03 a reload while the database is away is refused for the time being, and applied when it is back', async () => {
+  assert.ok(served);
+  const { platform } = served.serving;
+  const audit = (): string | undefined => platform.directory.snapshot().namespaces.get(ORDERS)?.auditMode;
+  await postgres.stop();
+  await until('the directory notices', () => platform.directory.state() === 'detached');
+  configure('audit: strict');
+  await served.serving.reload();
+  const refused = (await served.events()).findLast(({ method }) => method === 'config.reload');
+  assert.deepEqual([refused?.['outcome'], refused?.['reason']], ['error', 'directory_unavailable']);
+  assert.equal(audit(), 'relaxed');
+  await postgres.start();
+  await until('it is tried again', () => audit() === 'strict', 15_000);
 });

@@ -95,11 +95,14 @@ async function missing(workflowIds: readonly string[]): Promise<readonly string[
   return gone;
 }
 
-test('F-01 an engine that is killed under load: never a false OK, steady in 10 s, polls resume, every acknowledged start exists', async () => {
+test('F-01 an engine that is killed under load: never a false OK, steady in 10 s, polls resume, every acknowledged start exists', async (t) => {
   const { engine } = house.up.platform;
   const acknowledged: string[] = [];
   const refused = new Map<string, number>();
   let loading = true;
+  t.after(() => {
+    loading = false;
+  });
   const lanes = Array.from({ length: 8 }, async (_, lane) => {
     for (let index = 0; loading; index += 1) {
       const id = `f01-${lane}-${index}`;
@@ -143,6 +146,28 @@ test('F-01 an engine that is killed under load: never a false OK, steady in 10 s
 function total(counts: ReadonlyMap<string, number>): number {
   return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
+
+test('a deadline that passes in the engine is DEADLINE_EXCEEDED and nothing that an SDK would try again', async () => {
+  await startWorkflow('unanswered');
+  for (let round = 0; round < 8; round += 1) {
+    const fields = { execution: { workflowId: 'unanswered' }, query: { queryType: 'any' } };
+    const { status, message } = await call('QueryWorkflow', fields, client, 150 + round);
+    assert.equal(status, 4, message);
+  }
+});
+
+test('F-02 an engine that hangs costs a call its own deadline and no more, and is used again when it goes on', async (t) => {
+  const { pid } = house.up.platform.engine;
+  assert.ok(pid !== undefined);
+  t.after(() => process.kill(pid, 'SIGCONT'));
+  process.kill(pid, 'SIGSTOP');
+  const before = performance.now();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => call('CountWorkflowExecutions', {}, client, 500)));
+  for (const { status, message } of answers) assert.ok(status === 4 || status === UNAVAILABLE, `${status} ${message}`);
+  assert.ok(performance.now() - before < 2000);
+  process.kill(pid, 'SIGCONT');
+  await until('calls are answered again', async () => (await call('CountWorkflowExecutions', {})).status === 0);
+});
 
 test('F-03 with the directory database away calls and new connections go on, changes are refused, and it comes back by itself', async () => {
   const { directory } = house.up.platform;

@@ -100,7 +100,7 @@ function settings(grpc: string) {
   };
 }
 
-test('F-14 no call of an SDK fails while the gateway is restarted under load, and its Worker goes on', async () => {
+test('F-14 no call of an SDK fails while the gateway is restarted under load, and its Worker goes on', async (t) => {
   site.configure({ namespaces: [`{ id: ${ORDERS}, caFile: orders-ca.pem }`], drainSeconds: 10 });
   const first = serve();
   const grpc = await ready(first);
@@ -120,6 +120,10 @@ test('F-14 no call of an SDK fails while the gateway is restarted under load, an
   const failures: unknown[] = [];
   const handles: Awaited<ReturnType<typeof client.workflow.start>>[] = [];
   let loading = true;
+  t.after(() => {
+    loading = false;
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+  });
   const load = Array.from({ length: 4 }, async (_, lane) => {
     for (let index = 0; loading; index += 1) {
       await client.workflow

@@ -2,10 +2,11 @@ import type { CertificateFilter } from '#base/model/certificate-filter';
 import { parseNamespaceId } from '#base/model/namespace-id';
 import type { NamespaceRecord } from '#base/model/namespace-record';
 import { Refusal } from '#base/model/refusals';
-import { parseCaBundle } from '#base/pki/ca-bundle';
+import { fingerprintsOfCertificates, parseCaBundle } from '#base/pki/ca-bundle';
 import { parseCertificateFilters } from '#base/pki/certificate-filter';
 import type { Clock } from '#base/runtime/clock';
 import type { Directory } from '#base/store/directory';
+import { publicRoots } from '#base/wire/public-roots';
 import type { AuditWriter } from '#core/audit/audit-writer';
 import type { EngineHandle } from '#core/engine/engine-handle';
 import { registerNamespace } from '#core/engine/register-namespace';
@@ -51,10 +52,24 @@ export function judgeNamespaces(
     };
     judge('certificateFilters', () => parseCertificateFilters(filters));
     if (stored.get(namespace.id)?.caBundlePem !== namespace.caPem) {
-      judge('caPem', () => parseCaBundle(namespace.caPem, { nowMs, hasFilters: filters.length > 0 }));
+      judge('caPem', () =>
+        parseCaBundle(namespace.caPem, {
+          nowMs,
+          hasFilters: filters.length > 0,
+          publicRootFingerprints: publicRootFingerprints(),
+        }),
+      );
     }
     return faults;
   });
+}
+
+let fingerprints: ReadonlySet<string> | undefined;
+
+/** Read on first use: over a hundred certificates, needed only where a bundle is new. */
+function publicRootFingerprints(): ReadonlySet<string> {
+  fingerprints ??= fingerprintsOfCertificates(publicRoots);
+  return fingerprints;
 }
 
 function refusalOf(work: () => unknown): string | undefined {

@@ -216,3 +216,16 @@ test('a file that is not there, or not YAML, is told without its contents', () =
 test('T-100a aliases are not followed, so a small file cannot grow', () => {
   assert.deepEqual(faultsOf('a: &a [x]\nb: *a'), [': uses an alias (*name): write the value out']);
 });
+
+test('Nexus is off and without endpoints unless told; an endpoint is checked like any other key', () => {
+  assert.deepEqual(parse(SOUND).engine.nexus, { enabled: false, endpoints: [] });
+  const endpoint = (name: string, namespace: string): string =>
+    `engine: { nexus: { enabled: true, endpoints: [{ name: ${name}, namespace: ${namespace}, taskQueue: q }] } }`;
+  assert.deepEqual(parse(`${SOUND}${endpoint('pay-eu', 'orders.acme1')}`).engine.nexus.endpoints, [
+    { name: 'pay-eu', namespace: 'orders.acme1', taskQueue: 'q' },
+  ]);
+  assert.deepEqual(
+    faultsOf(`${SOUND}${endpoint('__temporal_system', 'orders')}`).map((fault) => fault.split(':')[0]),
+    ['engine.nexus.endpoints.0.name', 'engine.nexus.endpoints.0.namespace'],
+  );
+});

@@ -16,7 +16,7 @@ test('every text comes back from a grpc-message', () => {
   );
 });
 
-test('T-027 a grpc-message is printable ASCII, whatever the text: it cannot end a header or begin another', () => {
+test('a grpc-message is printable ASCII, whatever the text: it cannot end a header or begin another', () => {
   fc.assert(
     fc.property(fc.oneof(texts, fc.string({ unit: 'binary-ascii' })), (text) => {
       assert.match(encodeGrpcMessage(text), /^(?:[\x20-\x24\x26-\x7e]|%[0-9A-F]{2})*$/);

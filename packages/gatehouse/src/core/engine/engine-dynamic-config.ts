@@ -32,8 +32,9 @@ const settings: Readonly<Record<string, Setting>> = {
   // CVE-2026-87858: no address is allowed, so no callback leaves for the internal frontend.
   'component.callbacks.allowedAddresses': [],
   'component.nexusoperations.useSystemCallbackURL': true,
-  // The HTTP port for Nexus, where it is on, is called by the engine itself and nobody else.
-  'frontend.httpAllowedHosts': ['127.0.0.1:*', 'localhost:*'],
+  // The port for Nexus, where it is on, would serve the whole API too, to a system admin without a token. It asks
+  // this list, which Nexus's own paths do not, and no Host header can hold the end of a line.
+  'frontend.httpAllowedHosts': ['\n'],
   // The gateway opens decoded histories; raw blobs would pass it unread.
   'frontend.sendRawWorkflowHistory': false,
   // Off upstream too: their methods are refused at the gateway.

@@ -1,3 +1,4 @@
+import { request } from 'node:https';
 import { networkInterfaces } from 'node:os';
 import type { EngineTls } from './engine-call.ts';
 import { ENGINE_SERVICES, type EnginePorts, listPorts } from './engine-ports.ts';
@@ -86,7 +87,7 @@ async function checkListeners({ ports, pid, nexusEnabled }: PortTarget): Promise
   return [{ check, held: wrong.length === 0 && sockets.length > 0, detail }];
 }
 
-async function checkNexusHttp({ ports, nexusEnabled }: PortTarget): Promise<readonly SelfTestCheck[]> {
+async function checkNexusHttp({ ports, tls, nexusEnabled }: PortTarget): Promise<readonly SelfTestCheck[]> {
   const knock = { host: LOOPBACK, port: ports.nexusHttp, send: HTTP2_HELLO };
   if (!nexusEnabled) {
     const result = await probe(knock);
@@ -98,14 +99,37 @@ async function checkNexusHttp({ ports, nexusEnabled }: PortTarget): Promise<read
       },
     ];
   }
+  const status = await askHttpApi(ports.nexusHttp, tls);
   return [
     refused('the Nexus HTTP port without a certificate', await probe({ ...knock, tls: {} })),
+    {
+      check: "the engine's HTTP API at the Nexus port with the gateway certificate",
+      held: status === FORBIDDEN,
+      detail: `HTTP status ${status}`,
+    },
     {
       check: 'the Nexus HTTP port with the gateway certificate',
       held: true,
       detail:
-        'known cost of Nexus: whoever holds the gateway key is system admin at this port, without a token; ' +
-        'keep other users off the loopback of this machine',
+        'known cost of Nexus: whoever holds the gateway key can start and complete Nexus operations of every ' +
+        'namespace at this port, without a token; keep other users off the loopback of this machine',
     },
   ];
+}
+
+const FORBIDDEN = 403;
+
+/** Lists all namespaces, as only a system admin may. @returns the HTTP status, or 0 where there was none. */
+function askHttpApi(port: number, { cert, key }: EngineTls): Promise<number> {
+  return new Promise((resolve) => {
+    const options = { host: LOOPBACK, port, path: '/api/v1/namespaces', cert, key, timeout: 5_000 };
+    // The server's certificate is never checked: an attacker would not care.
+    const call = request({ ...options, rejectUnauthorized: false, agent: false }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    call.on('timeout', () => call.destroy());
+    call.on('error', () => resolve(0));
+    call.end();
+  });
 }

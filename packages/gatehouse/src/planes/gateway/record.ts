@@ -22,6 +22,14 @@ export interface CallEnd {
   readonly strict: boolean;
 }
 
+/** The gateway's own services, besides what the wire tables name. */
+const OWN_METHODS: ReadonlySet<string> = new Set([
+  '/grpc.health.v1.Health/Check',
+  '/grpc.health.v1.Health/Watch',
+  '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+]);
+
 /** Writes the record of every call and every refused connection. */
 export class Recorder {
   readonly #audit: AuditWriter;
@@ -88,7 +96,7 @@ export class Recorder {
       credential: end.credential,
       namespace: end.namespaceId,
       // A stranger must not fill the record with method names of his own (T-096).
-      method: methodTables.has(end.path) || end.path.startsWith('/grpc.') ? end.path.slice(1) : 'other',
+      method: methodTables.has(end.path) || OWN_METHODS.has(end.path) ? end.path.slice(1) : 'other',
       outcome: outcomeOf(end),
       status: end.status,
       reason: end.refusal?.code ?? (end.status === GrpcStatus.OK ? 'ok' : 'engine_error'),
