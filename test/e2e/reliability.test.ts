@@ -162,11 +162,17 @@ test('F-02 an engine that hangs costs a call its own deadline and no more, and i
   t.after(() => process.kill(pid, 'SIGCONT'));
   process.kill(pid, 'SIGSTOP');
   const before = performance.now();
-  const answers = await Promise.all(Array.from({ length: 20 }, () => call('CountWorkflowExecutions', {}, client, 500)));
-  for (const { status, message } of answers) assert.ok(status === 4 || status === UNAVAILABLE, `${status} ${message}`);
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => call('CountWorkflowExecutions', {}, client, 500)),
+  );
+  for (const { status, message } of answers)
+    assert.ok(status === 4 || status === UNAVAILABLE, `${status} ${message}`);
   assert.ok(performance.now() - before < 2000);
   process.kill(pid, 'SIGCONT');
-  await until('calls are answered again', async () => (await call('CountWorkflowExecutions', {})).status === 0);
+  await until(
+    'calls are answered again',
+    async () => (await call('CountWorkflowExecutions', {})).status === 0,
+  );
 });
 
 test('F-03 with the directory database away calls and new connections go on, changes are refused, and it comes back by itself', async () => {
@@ -264,7 +270,11 @@ test('F-14 a drain lets long polls go on until its limit, and then tells them to
   const other = await startHouse();
   t.after(() => other.close());
   const [namespace] = other.endpoint.namespaces;
-  const parked = openRawClient({ endpoint: other.endpoint, certificateOf: NAMESPACE, serverName: namespace?.host ?? '' });
+  const parked = openRawClient({
+    endpoint: other.endpoint,
+    certificateOf: NAMESPACE,
+    serverName: namespace?.host ?? '',
+  });
   const fields = { taskQueue: { name: 'parked' }, identity: 'test' };
   const polled = call('PollWorkflowTaskQueue', fields, parked, 60_000);
   // One connection, in order: an answer to this one means that the poll has been read.
@@ -272,6 +282,9 @@ test('F-14 a drain lets long polls go on until its limit, and then tells them to
   const before = performance.now();
   await other.up.platform.gateway.drain(1000);
   const { status, message } = await polled;
-  assert.deepEqual([status, message], [UNAVAILABLE, 'the gateway is shutting down; retry on a new connection']);
+  assert.deepEqual(
+    [status, message],
+    [UNAVAILABLE, 'the gateway is shutting down; retry on a new connection'],
+  );
   assert.ok(performance.now() - before >= 1000);
 });

@@ -167,7 +167,11 @@ test('F-14 SIGHUP reads the configuration again; a bad one leaves the old one in
     ['the configuration was read again', ''],
     ['the new configuration cannot be used; the old one stays', 'portal: {}'],
   ] as const) {
-    site.configure({ grpc: await ready(running), namespaces: [`{ id: ${ORDERS}, caFile: orders-ca.pem }`], more });
+    site.configure({
+      grpc: await ready(running),
+      namespaces: [`{ id: ${ORDERS}, caFile: orders-ca.pem }`],
+      more,
+    });
     const before = lines(text);
     running.child.kill('SIGHUP');
     await until(text, () => lines(text) > before);

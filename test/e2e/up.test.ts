@@ -135,7 +135,10 @@ test('a second up on one home says so and stops; the first goes on', async () =>
 test('doctor finds a home that runs well, its engine too', async () => {
   const doctor = startGatehouse(['doctor', '--home', home]);
   assert.equal(await doctor.ended, 0, doctor.stdout());
-  assert.match(doctor.stdout(), /✓ the engine runs \(process \d+\) and is closed where it must be \(\d\d checks\)/);
+  assert.match(
+    doctor.stdout(),
+    /✓ the engine runs \(process \d+\) and is closed where it must be \(\d\d checks\)/,
+  );
   assert.match(doctor.stdout(), /✓ the engine is Temporal Server 1\.31\.\d+/);
   assert.doesNotMatch(doctor.stdout(), /[✗!]/);
 });

@@ -27,7 +27,11 @@ test('the corpus is refused but where a decoder cannot be misled', () => {
 
 const PATH = '/temporal.api.workflowservice.v1.WorkflowService/StartWorkflowExecution';
 const DIRECTION = 'request';
-const input = { path: PATH, direction: DIRECTION, bytes: Buffer.from('\n\x06orders\x12\x01w', 'latin1') } as const;
+const input = {
+  path: PATH,
+  direction: DIRECTION,
+  bytes: Buffer.from('\n\x06orders\x12\x01w', 'latin1'),
+} as const;
 
 function acceptedInput(): Accepted {
   const scanned = askScanner(input);
@@ -42,8 +46,14 @@ test('a planted difference of each kind is noticed', () => {
   assert.equal(difference(DIRECTION, scanned, seen), undefined);
   const [, ...missing] = scanned.mentions;
   assert.match(difference(DIRECTION, { ...scanned, mentions: missing }, seen) ?? '', /missed 1:1:/);
-  assert.match(difference(DIRECTION, scanned, { ...seen, mentions: missing }) ?? '', /only the scanner saw 1:1:/);
-  assert.match(difference(DIRECTION, scanned, { ...seen, unknown: ['99:00'] }) ?? '', /let through the unknown/);
+  assert.match(
+    difference(DIRECTION, scanned, { ...seen, mentions: missing }) ?? '',
+    /only the scanner saw 1:1:/,
+  );
+  assert.match(
+    difference(DIRECTION, scanned, { ...seen, unknown: ['99:00'] }) ?? '',
+    /let through the unknown/,
+  );
   assert.match(difference(DIRECTION, scanned, { ...seen, error: 'no' }) ?? '', /the decoder refuses: no/);
   assert.match(difference(DIRECTION, scanned, { ...seen, method: 'a/B' }) ?? '', /method a\/B/);
   assert.match(difference(DIRECTION, scanned, { ...seen, type: 'C' }) ?? '', /type C/);

@@ -8,7 +8,11 @@ import type { Finding } from './finding.ts';
 import { cacheFolderOf, type Machine } from './open-engine.ts';
 
 /** Which engine the next start takes, and whether the one that runs is closed where it must be. Builds nothing. */
-export async function diagnoseEngine(root: string, machine: Machine, clock: Clock): Promise<readonly Finding[]> {
+export async function diagnoseEngine(
+  root: string,
+  machine: Machine,
+  clock: Clock,
+): Promise<readonly Finding[]> {
   return [...(await candidateFindings(machine)), ...(await runningFindings(root, clock))];
 }
 
@@ -40,14 +44,21 @@ async function judgeCandidate(path: string, machine: Machine): Promise<Finding> 
     return { level: 'ok', text: `the engine is Temporal Server ${version}, ${path}` };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    return { level: 'warning', text: `${path} is not used: ${error.message}`, cure: 'replace it, or remove it' };
+    return {
+      level: 'warning',
+      text: `${path} is not used: ${error.message}`,
+      cure: 'replace it, or remove it',
+    };
   }
 }
 
 async function goFinding({ path }: Machine): Promise<Finding> {
   const go = await findOnPath('go', path);
   if (go !== undefined) {
-    return { level: 'warning', text: `there is no engine yet: the next start builds it with ${go}, once, in some minutes` };
+    return {
+      level: 'warning',
+      text: `there is no engine yet: the next start builds it with ${go}, once, in some minutes`,
+    };
   }
   return {
     level: 'problem',
@@ -66,7 +77,12 @@ async function runningFindings(root: string, clock: Clock): Promise<readonly Fin
   const { pid, checks } = running as NonNullable<Awaited<ReturnType<typeof testRunningEngine>>>;
   const open = checks.filter(({ held }) => !held);
   if (open.length === 0) {
-    return [{ level: 'ok', text: `the engine runs (process ${pid}) and is closed where it must be (${checks.length} checks)` }];
+    return [
+      {
+        level: 'ok',
+        text: `the engine runs (process ${pid}) and is closed where it must be (${checks.length} checks)`,
+      },
+    ];
   }
   return open.map(({ check, detail }) => ({
     level: 'problem',

@@ -27,7 +27,13 @@ before(async () => {
   const signingKey = await openAuditSigningKey(home.auditKeyFile, kms);
   const audit = await openAuditWriter({ folder: home.audit, clock: systemClock, log: silentLog, signingKey });
   await audit.close();
-  const facts = { account: 'local', domain: 'gatehouse.localhost', region: 'aws-local', grpc: '127.0.0.1:1', https: null };
+  const facts = {
+    account: 'local',
+    domain: 'gatehouse.localhost',
+    region: 'aws-local',
+    grpc: '127.0.0.1:1',
+    https: null,
+  };
   await writeEndpointFile(home, describeEndpoint({ ...facts, home, namespaceIds: [ID] }));
 });
 
@@ -73,20 +79,37 @@ test('what is open to others, expiring, expired or damaged is told with its cure
   chmodSync(home.root, 0o755);
   const found = await findings(GOOD, 80);
   assert.ok(found.includes(`problem: ${home.root} can be entered by other users -> chmod 700 ${home.root}`));
-  assert.ok(found.includes(`problem: ${home.kmsKeyFile} can be read by other users -> chmod 600 ${home.kmsKeyFile}`));
-  assert.match(found.join('\n'), /warning: the server certificate is good for \d days only -> start again: it is renewed/);
-  assert.match((await findings(GOOD, 100)).join('\n'), /problem: the server certificate has expired -> start again/);
+  assert.ok(
+    found.includes(`problem: ${home.kmsKeyFile} can be read by other users -> chmod 600 ${home.kmsKeyFile}`),
+  );
+  assert.match(
+    found.join('\n'),
+    /warning: the server certificate is good for \d days only -> start again: it is renewed/,
+  );
+  assert.match(
+    (await findings(GOOD, 100)).join('\n'),
+    /problem: the server certificate has expired -> start again/,
+  );
   chmodSync(home.kmsKeyFile, 0o600);
   chmodSync(home.root, 0o700);
   writeFileSync(clientKey, 'damaged');
-  assert.match((await findings(GOOD)).join('\n'), /problem: the client certificate of .* cannot be used: it or its key is damaged/);
+  assert.match(
+    (await findings(GOOD)).join('\n'),
+    /problem: the client certificate of .* cannot be used: it or its key is damaged/,
+  );
   rmSync(clientKey);
-  assert.match((await findings(GOOD)).join('\n'), /warning: .*client\.key is missing -> the next start makes it anew/);
+  assert.match(
+    (await findings(GOOD)).join('\n'),
+    /warning: .*client\.key is missing -> the next start makes it anew/,
+  );
 });
 
 test('T-098 an engine with a known advisory is told with its number, and what the next start does instead', async () => {
   const found = (await findings(program('temporal-server', 'temporal version 1.29.1'))).join('\n');
-  assert.match(found, /warning: .*temporal-server is not used: Temporal Server 1\.29\.1 is not supported.*(CVE|GHSA)-/);
+  assert.match(
+    found,
+    /warning: .*temporal-server is not used: Temporal Server 1\.29\.1 is not supported.*(CVE|GHSA)-/,
+  );
   assert.match(found, /problem: there is no engine, and no Go to build it with -> put temporal-server/);
   const withGo = (await findings(program('go', 'x'))).join('\n');
   assert.match(withGo, /warning: there is no engine yet: the next start builds it with .*\/go, once/);
@@ -94,5 +117,8 @@ test('T-098 an engine with a known advisory is told with its number, and what th
 
 test('a chain that was changed is told', async () => {
   writeFileSync(join(home.audit, '00000001.jsonl'), '{"seq":1}\n{"seq":2}\n');
-  assert.match((await findings(GOOD)).join('\n'), /problem: the audit chain does not verify -> run `gatehouse audit verify`/);
+  assert.match(
+    (await findings(GOOD)).join('\n'),
+    /problem: the audit chain does not verify -> run `gatehouse audit verify`/,
+  );
 });

@@ -47,7 +47,8 @@ async function readEndpoint(file: string): Promise<EndpointFile | undefined> {
 }
 
 async function folderFinding({ root }: Home): Promise<Finding> {
-  if ((((await modeOf(root)) ?? 0) & 0o077) === 0) return { level: 'ok', text: `${root} is for this user only` };
+  if ((((await modeOf(root)) ?? 0) & 0o077) === 0)
+    return { level: 'ok', text: `${root} is for this user only` };
   return { level: 'problem', text: `${root} can be entered by other users`, cure: `chmod 700 ${root}` };
 }
 
@@ -63,7 +64,11 @@ async function secretFindings(home: Home, endpoint: EndpointFile | undefined): P
     if (mode === undefined) {
       findings.push({ level: 'warning', text: `${file} is missing`, cure: 'the next start makes it anew' });
     } else if ((mode & 0o077) !== 0) {
-      findings.push({ level: 'problem', text: `${file} can be read by other users`, cure: `chmod 600 ${file}` });
+      findings.push({
+        level: 'problem',
+        text: `${file} can be read by other users`,
+        cure: `chmod 600 ${file}`,
+      });
     }
   }
   if (findings.length > 0) return findings;
@@ -83,25 +88,40 @@ async function clientFindings(
   );
 }
 
-async function certificateFinding(what: string, file: string, keyFile: string, clock: Clock): Promise<Finding> {
+async function certificateFinding(
+  what: string,
+  file: string,
+  keyFile: string,
+  clock: Clock,
+): Promise<Finding> {
   const [pem, key] = await Promise.all([file, keyFile].map((each) => readFile(each).catch(() => undefined)));
   if (pem === undefined || key === undefined) {
     return { level: 'warning', text: `${what} is missing`, cure: 'the next start makes it anew' };
   }
   const read = readPair(pem, key);
   if (typeof read === 'string') {
-    return { level: 'problem', text: `${what} cannot be used: ${read}`, cure: 'start again: it is made anew' };
+    return {
+      level: 'problem',
+      text: `${what} cannot be used: ${read}`,
+      cure: 'start again: it is made anew',
+    };
   }
   const days = Math.floor((read.validToDate.getTime() - clock.now()) / DAY_MS);
   if (days < 0) return { level: 'problem', text: `${what} has expired`, cure: 'start again: it is renewed' };
   if (days >= WARN_DAYS) return { level: 'ok', text: `${what} is good for ${days} days` };
-  return { level: 'warning', text: `${what} is good for ${days} days only`, cure: 'start again: it is renewed' };
+  return {
+    level: 'warning',
+    text: `${what} is good for ${days} days only`,
+    cure: 'start again: it is renewed',
+  };
 }
 
 function readPair(pem: Buffer, key: Buffer): X509Certificate | string {
   try {
     const certificate = new X509Certificate(pem);
-    return certificate.checkPrivateKey(createPrivateKey(key)) ? certificate : 'its key is that of another one';
+    return certificate.checkPrivateKey(createPrivateKey(key))
+      ? certificate
+      : 'its key is that of another one';
   } catch {
     // OpenSSL's reasons may quote what must not be shown.
     return 'it or its key is damaged';
@@ -119,7 +139,11 @@ async function diskFinding({ root }: Home): Promise<Finding> {
   const { bavail, bsize } = await statfs(root);
   const free = `${((bavail * bsize) / 1024 ** 3).toFixed(1)} GiB`;
   if (bavail * bsize >= FREE_BYTES_MIN) return { level: 'ok', text: `${free} of disk are free` };
-  return { level: 'warning', text: `only ${free} of disk are free`, cure: 'make room: calls are refused when it is full' };
+  return {
+    level: 'warning',
+    text: `only ${free} of disk are free`,
+    cure: 'make room: calls are refused when it is full',
+  };
 }
 
 async function modeOf(path: string): Promise<number | undefined> {

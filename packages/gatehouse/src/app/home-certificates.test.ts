@@ -54,7 +54,10 @@ test('F-15 a certificate that is due is renewed by the same CA, and a due client
   // The bundle is stable until the next is due, and then the one that has expired is gone.
   assert.equal(await ensureClientCertificate(home, ID, laterMs), bundle);
   const last = await ensureClientCertificate(home, ID, laterMs + 300 * DAY_MS);
-  assert.equal(parseCaBundle(last, { nowMs: laterMs + 300 * DAY_MS, hasFilters: false }).certificates.length, 2);
+  assert.equal(
+    parseCaBundle(last, { nowMs: laterMs + 300 * DAY_MS, hasFilters: false }).certificates.length,
+    2,
+  );
   assert.ok(!last.includes(oldCa ?? '?'));
 });
 
@@ -83,9 +86,12 @@ test('F-13 a key without its certificate, as a crash between the two files leave
 
 function assertSound(home: Home): void {
   const files = namespaceFiles(home, ID);
-  const [serverCa, server, ca, client] = [home.serverCaFile, home.serverCertificateFile, files.caCert, files.clientCert].map(
-    (file) => new X509Certificate(readFileSync(file)),
-  );
+  const [serverCa, server, ca, client] = [
+    home.serverCaFile,
+    home.serverCertificateFile,
+    files.caCert,
+    files.clientCert,
+  ].map((file) => new X509Certificate(readFileSync(file)));
   assert.ok(serverCa && server?.verify(serverCa.publicKey));
   assert.ok(ca && client?.verify(ca.publicKey));
   assert.ok(existsSync(files.clientKey));

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigError, type ConfigFault } from '#base/config/config-error';
 import type { Config } from '#base/config/schema';
+import { namespaceHost } from '#base/model/namespace-id';
 import { Refusal } from '#base/model/refusals';
 import { type Clock, systemClock } from '#base/runtime/clock';
 import type { Log } from '#base/runtime/log';
 import { adminEvent } from './admin-event.ts';
 import type { WantedNamespace } from './apply-namespaces.ts';
 import { namespacesOf } from './platform-of-config.ts';
-import { loadIdentity } from './server-identity.ts';
+import { loadIdentity, uncoveredHosts } from './server-identity.ts';
 import { NamespacesRefused, type Platform } from './start-platform.ts';
 
 /** Keys that are read at the start only. */
@@ -49,6 +50,7 @@ export async function reload(parts: ReloadParts): Promise<Config | 'refused' | '
     const changes = [...(await platform.applyNamespaces(namespaces))];
     if (await follow(parts, config)) changes.push('gateway.certificateFile');
     sayWhatStays(parts, config);
+    await warnOfHosts(config, log, clock);
     log.info('the configuration was read again', { changes });
     record({ method: 'config.reload', outcome: 'ok', detail: changes.join('; ') });
     return config;
@@ -102,7 +104,16 @@ export async function identityFaults(config: Config, clock: Clock): Promise<read
   }
 }
 
-/** The same for namespaces. */
+/** Hosts of namespaces that the server certificate does not stand for; it must be one that can be used. */
+export async function hostsWithoutCertificate(config: Config, clock: Clock): Promise<readonly string[]> {
+  const { certificate } = await loadIdentity(config.gateway, clock.now());
+  return uncoveredHosts(
+    certificate,
+    config.namespaces.map(({ id }) => namespaceHost(id, config.domain)),
+  );
+}
+
+/** What is wrong with namespaces, in the words of the configuration. */
 export function namespaceFaults(error: NamespacesRefused): readonly ConfigFault[] {
   return error.faults.map(({ index, field, problem }) => ({
     key: `namespaces.${index}.${field === 'caPem' ? 'caFile' : field}`,
@@ -115,6 +126,13 @@ async function follow({ platform, started }: ReloadParts, { gateway }: Config): 
   return (
     gateway.certificateFile !== started.gateway.certificateFile || gateway.keyFile !== started.gateway.keyFile
   );
+}
+
+/** Not a fault: the certificate may follow. */
+export async function warnOfHosts(config: Config, log: Log, clock: Clock): Promise<void> {
+  const hosts = await hostsWithoutCertificate(config, clock);
+  if (hosts.length > 0)
+    log.warn('the server certificate does not stand for these hosts: their clients refuse it', { hosts });
 }
 
 function sayWhatStays({ started, platform, log }: ReloadParts, config: Config): void {

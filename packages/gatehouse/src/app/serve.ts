@@ -9,7 +9,7 @@ import { homeAt } from './home.ts';
 import { ensureServerCertificate } from './home-certificates.ts';
 import type { Machine, Step } from './open-engine.ts';
 import { databaseOf, engineOf, filesOf, namespacesOf } from './platform-of-config.ts';
-import { identityFaults, namespaceFaults, reload } from './reload.ts';
+import { identityFaults, namespaceFaults, reload, warnOfHosts } from './reload.ts';
 import { NamespacesRefused, type Platform, startPlatform } from './start-platform.ts';
 import { signatureOf, watchFiles } from './watch-files.ts';
 
@@ -54,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   );
   try {
     const platform = await start(options);
+    await warnOfHosts(config, log, systemClock);
     const reloads = followConfig(options, platform, since);
     return {
       platform,

@@ -10,12 +10,14 @@ test('F-15 the end of a server certificate is announced 30, 14, 7 and 1 days ahe
   const nowMs = Date.now();
   const { certificatePem } = await generateInternalCa({ commonName: 'x', validityMs: 40 * DAY_MS, nowMs });
   const lines: string[] = [];
-  const warn = createExpiryWarning(createLog({ level: 'info', write: (line) => lines.push(JSON.parse(line).message) }));
+  const warn = createExpiryWarning(
+    createLog({ level: 'info', write: (line) => lines.push(JSON.parse(line).message) }),
+  );
   for (let day = 0; day <= 41; day += 0.25) warn(certificatePem, nowMs + day * DAY_MS);
   assert.deepEqual(
     lines,
-    [30, 14, 7, 1].map((days) => `the server certificate expires within ${days} days: replace it`).concat(
-      'the server certificate has expired: clients refuse it',
-    ),
+    [30, 14, 7, 1]
+      .map((days) => `the server certificate expires within ${days} days: replace it`)
+      .concat('the server certificate has expired: clients refuse it'),
   );
 });

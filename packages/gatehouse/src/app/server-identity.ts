@@ -37,6 +37,12 @@ export async function loadIdentity(files: IdentityFiles, nowMs: number): Promise
   return { certificate, privateKey };
 }
 
+/** Which of these host names the certificate does not stand for: their clients refuse it. */
+export function uncoveredHosts(certificatePem: string, hosts: readonly string[]): readonly string[] {
+  const certificate = new X509Certificate(certificatePem);
+  return hosts.filter((host) => certificate.checkHost(host) === undefined);
+}
+
 async function readText(file: string): Promise<string> {
   return await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new Error(`${file} cannot be read (${error.code ?? 'unknown error'})`);

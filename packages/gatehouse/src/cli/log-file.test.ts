@@ -18,7 +18,8 @@ test('a log is two files of limited size, for its user alone, and changes its le
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'logs', 'gatehouse.log');
   const { log, setLevel } = openLogFile(path, 'info', 500);
-  const read = (file: string): string => (statSync(file, { throwIfNoEntry: false }) ? readFileSync(file, 'utf8') : '');
+  const read = (file: string): string =>
+    statSync(file, { throwIfNoEntry: false }) ? readFileSync(file, 'utf8') : '';
   log.debug('unseen');
   setLevel('debug');
   for (let index = 0; index < 20; index += 1) log.debug(`line ${index}`);

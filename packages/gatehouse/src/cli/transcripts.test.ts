@@ -25,7 +25,20 @@ function gatehouse(line: string, environment: Record<string, string> = {}): Answ
 }
 
 test('help of every command ends well and has examples', () => {
-  for (const command of ['', 'up', 'serve', 'cert', 'cert ca', 'cert leaf', 'audit', 'audit verify', 'audit tail', 'audit search', 'doctor', 'completion']) {
+  for (const command of [
+    '',
+    'up',
+    'serve',
+    'cert',
+    'cert ca',
+    'cert leaf',
+    'audit',
+    'audit verify',
+    'audit tail',
+    'audit search',
+    'doctor',
+    'completion',
+  ]) {
     const { code, out, err } = gatehouse(`${command} --help`);
     assert.deepEqual([code, err], [0, ''], command);
     assert.match(out, /\nExamples:\n {2}(\$ )?gatehouse /, `${command} has no example`);
@@ -44,7 +57,10 @@ const WRONG_USAGE: readonly (readonly [string, RegExp])[] = [
   ['up --speed 11', /^error: unknown option '--speed'\n/],
   ['up extra', /^error: too many arguments for 'up'/],
   ['serve', /^error: required option '--config <file>' not specified\n/],
-  ['serve --config none.yaml', /^gatehouse: the configuration none\.yaml cannot be used:\n {2}the file: cannot be read \(ENOENT\)\n$/],
+  [
+    'serve --config none.yaml',
+    /^gatehouse: the configuration none\.yaml cannot be used:\n {2}the file: cannot be read \(ENOENT\)\n$/,
+  ],
   ['doctor --cert client.pem', /^error: --cert needs --ca\n/],
   ['completion tcsh', /^error: the shell must be bash, zsh or fish\n/],
 ];
@@ -77,7 +93,10 @@ test('doctor on a folder without an installation says so, says how to go on, and
   const { code, out } = gatehouse('doctor --home nothing', machine);
   assert.equal(code, 1);
   assert.match(out, /^✗ there is no installation in .*nothing\n {4}run `gatehouse up`, or give --home\n/);
-  assert.match(out, /✗ there is no engine, and no Go to build it with\n {4}put temporal-server 1\.31\.\d+ on PATH, install Go, or set engine\.address/);
+  assert.match(
+    out,
+    /✗ there is no engine, and no Go to build it with\n {4}put temporal-server 1\.31\.\d+ on PATH, install Go, or set engine\.address/,
+  );
   const json = JSON.parse(gatehouse('doctor --home nothing --output json', machine).out);
   assert.equal(json.findings[0].level, 'problem');
 });

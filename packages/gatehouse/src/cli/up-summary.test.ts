@@ -23,8 +23,13 @@ test('paths with blanks and quotes are printed so that a shell and TypeScript re
     },
     home,
   );
-  const command = text.slice(text.indexOf('  temporal '), text.indexOf('\ngrpcurl')).replace('temporal', 'printf "%s\\n"');
+  const command = text
+    .slice(text.indexOf('  temporal '), text.indexOf('\ngrpcurl'))
+    .replace('temporal', 'printf "%s\\n"');
   const words = execFileSync('/bin/sh', ['-c', command], { encoding: 'utf8' }).split('\n');
-  assert.deepEqual(words.filter((word) => word.startsWith('/')), [`${home}/ca.pem`, `${home}/client.pem`, `${home}/client.key`]);
+  assert.deepEqual(
+    words.filter((word) => word.startsWith('/')),
+    [`${home}/ca.pem`, `${home}/client.pem`, `${home}/client.key`],
+  );
   assert.ok(text.includes(`readFileSync('/tmp/o\\'neil\\'s $HOME/ca.pem')`));
 });

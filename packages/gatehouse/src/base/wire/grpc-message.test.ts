@@ -20,7 +20,8 @@ function compressed(...parts: Uint8Array[]): Buffer {
   return frame;
 }
 
-const inflate = async (...parts: Uint8Array[]): Promise<Buffer> => await gunzipFrame(compressed(...parts), LIMIT);
+const inflate = async (...parts: Uint8Array[]): Promise<Buffer> =>
+  await gunzipFrame(compressed(...parts), LIMIT);
 
 test('T-031 a whole frame passes, and says whether it is compressed', () => {
   assert.equal(checkSingleFrame(toFrame(Buffer.from('abc'))), false);

@@ -34,6 +34,7 @@ test('plain text is sent as it is, and only what must be is escaped', () => {
 });
 
 test('a grpc-message with bad escapes is kept as it came', () => {
-  for (const text of ['100%', '%zz', '%c3', '%ff%fe', 'a%2', '%']) assert.equal(decodeGrpcMessage(text), text);
+  for (const text of ['100%', '%zz', '%c3', '%ff%fe', 'a%2', '%'])
+    assert.equal(decodeGrpcMessage(text), text);
   assert.equal(decodeGrpcMessage('%c3%b1'), 'ñ');
 });

@@ -77,14 +77,22 @@ before(async () => {
     },
     decoyCaPem: made.serverCa.certificatePem,
     handshakeTimeoutMs: 500,
-    onSocket: (socket) => onSocket(socket),
+    onSocket: (socket) => {
+      handedOn.push(socket);
+      onSocket(socket);
+    },
     onRefused: (refusal) => {
       refusals.push(refusal);
       onRefusal();
     },
   });
 });
-after(() => listener.stopAccepting());
+/** The listener's side of every connection: nobody reads them, so nobody would see their clients go. */
+const handedOn: TLSSocket[] = [];
+after(() => {
+  listener.stopAccepting();
+  for (const socket of handedOn) socket.destroy();
+});
 
 interface Dialled {
   client: TLSSocket;
@@ -140,7 +148,11 @@ for (const [what, reason, options] of [
   ['T-019 a client that asks for an unknown name', 'sni_unknown', { servername: 'billing.gatehouse.test' }],
   ['a client that speaks another protocol', 'alpn_missing', { ALPNProtocols: ['http/1.1'] }],
   ['T-002 a client of TLS 1.2', 'tls_handshake_failed', { maxVersion: 'TLSv1.2' }],
-  ['a client whose name makes the look-up fail', 'tls_handshake_failed', { servername: 'throws.gatehouse.test' }],
+  [
+    'a client whose name makes the look-up fail',
+    'tls_handshake_failed',
+    { servername: 'throws.gatehouse.test' },
+  ],
 ] as const satisfies readonly (readonly [string, string, ConnectionOptions])[]) {
   test(`${what} is refused and reported`, async (t) => {
     assert.equal((await refusalOf(dial(t, options))).reason, reason);
@@ -159,6 +171,8 @@ test('T-005 a client that says nothing is cut after the handshake time and repor
   });
   const silent = connectTcp({ ...listener.address });
   silent.on('error', () => undefined);
+  // A socket that nobody reads never hears of its end.
+  silent.resume();
   t.after(() => silent.destroy());
   await Promise.all([reported, once(silent, 'close')]);
   assert.equal(refusals[0]?.reason, 'handshake_timeout');

@@ -141,6 +141,8 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
   server.on('tlsClientError', (error: Error & { code?: string }, socket: TLSSocket) => {
     const serverName = typeof socket.servername === 'string' ? socket.servername : '';
     options.onRefused({ ...reasonOf(error, socket), peer: peerOf(socket), serverName });
+    // The runtime reports a handshake that takes too long, and leaves its socket open (T-005).
+    if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') socket.destroy();
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
