@@ -19,6 +19,7 @@ import {
   type WalkedMention,
   walkMentions,
 } from '../../packages/gatehouse/src/testing/proto/walk-mentions.ts';
+import { repeatsMapKey } from './repeats-map-key.ts';
 
 /** What a stranger sends, or an engine answers. */
 export interface ScanInput {
@@ -43,6 +44,8 @@ export interface Seen {
 export interface Accepted extends Seen {
   /** The message as it goes on: fields that only newer clients know are cut out. */
   readonly sent: Uint8Array;
+  /** Of two entries of a map with the same key the scanner sees both, a decoder the last one. */
+  repeatsMapKey(): boolean;
 }
 
 const scanners = {
@@ -66,7 +69,13 @@ export function askScanner({ path, direction, bytes }: ScanInput): Accepted | st
     if (scanner.role(mention) === Role.newer) edits.push(cutMention(scanner, mention));
   }
   const sent = spliceFrame(scanner, edits).subarray(GRPC_PREFIX_BYTES);
-  return { method: `${method.service}/${method.name}`, type: table.name, ...split(found), sent };
+  return {
+    method: `${method.service}/${method.name}`,
+    type: table.name,
+    ...split(found),
+    sent,
+    repeatsMapKey: () => repeatsMapKey(messageType(table.name), bytes),
+  };
 }
 
 /** Asks a decoder that shares nothing with the scanner but the schema and the overlay. */
@@ -91,16 +100,17 @@ function split(found: readonly WalkedMention[]): { mentions: string[]; unknown: 
   };
 }
 
-/**
- * Roles of which the scanner may see more than a decoder: what stands in entries of a map with the same key, of
- * which the last one stays, and texts that are compared without their value, so that an empty one is not left out.
- */
-const mayBeMore: ReadonlySet<number> = new Set([
-  Role.searchAttribute,
-  Role.nexusHeader,
-  Role.callbackHeader,
-  Role.forbidden,
-  Role.masked,
+/** Compared without their value, so that an empty text is not left out: a decoder does not see it. */
+const withoutValue: ReadonlySet<number> = new Set([Role.forbidden, Role.masked]);
+/** What is never below a map, so that the scanner and a decoder see the same even where keys are repeated. */
+const neverInMap: ReadonlySet<number> = new Set([
+  Role.namespace,
+  Role.namespaceId,
+  Role.workflowTaskToken,
+  Role.activityTaskToken,
+  Role.nexusTaskToken,
+  Role.pageToken,
+  Role.longPollToken,
 ]);
 
 const roleIn = (key: string): number => Number(key.slice(0, key.indexOf(':')));
@@ -136,8 +146,10 @@ export function difference(direction: Direction, scanned: Accepted, seen: Seen):
   const theirs = seen.mentions.filter((key) => !isEmpty(key)).map(normal);
   const missed = beyond(theirs, ours);
   if (missed.length > 0) return `the scanner missed ${missed}`;
-  const invented = beyond(ours, theirs).filter((key) => !mayBeMore.has(roleIn(key)));
-  if (invented.length > 0) return `only the scanner saw ${invented}`;
+  const invented = beyond(ours, theirs).filter((key) => !withoutValue.has(roleIn(key)));
+  const certain = invented.filter((key) => neverInMap.has(roleIn(key)));
+  if (certain.length > 0) return `only the scanner saw ${certain}`;
+  if (invented.length > 0 && !scanned.repeatsMapKey()) return `only the scanner saw ${invented}`;
   const unknown = direction === 'response' ? [] : beyond(seen.unknown, scanned.unknown);
   return unknown.length > 0 ? `the scanner let through the unknown ${unknown}` : undefined;
 }
