@@ -136,6 +136,18 @@ test('T-033 a namespace with the wrong wire type is refused', () => {
   assert.equal(startFault(0x0d, 1, 2, 3, 4), Fault.malformed);
 });
 
+test('T-033 a number or a message with the wrong wire type is refused', () => {
+  const policy = 11 * 8;
+  assert.equal(startFault(policy, 1), Fault.none);
+  assert.equal(startFault(policy + 1, 1, 0, 0, 0, 0, 0, 0, 0), Fault.malformed);
+  assert.equal(startFault(policy + 5, 1, 0, 0, 0), Fault.malformed);
+  assert.equal(startFault(policy + 2, 1, 1), Fault.malformed);
+  assert.equal(startFault(policy + 6), Fault.malformed);
+  assert.equal(startFault(policy + 7, 1), Fault.malformed);
+  // A message as a number.
+  assert.equal(startFault(4 * 8, 0), Fault.malformed);
+});
+
 test('T-033 a field that is in no table is refused at every level', () => {
   assert.equal(startFault(field(15), bytes(0xfa, 0x3e, 0)), Fault.unknownField);
   assert.equal(startFault(bytes(0xfa, 0x3e, 0)), Fault.unknownField);
@@ -173,6 +185,11 @@ test('T-034 varints longer than they need to be are refused: tags, lengths and v
 test('T-034 a field number of zero and one beyond 29 bits are refused', () => {
   assert.equal(startFault(0x02, 0), Fault.malformed);
   assert.equal(startFault(0xff, 0xff, 0xff, 0xff, 0x0f), Fault.malformed);
+  // The number of the namespace, with a bit more.
+  for (const number of [2 ** 8 + 1, 2 ** 16 + 1, 2 ** 24 + 1, 2 ** 27 + 1]) {
+    assert.equal(startFault(varint(number * 8 + 2), 1, 'a'), Fault.unknownField);
+  }
+  assert.equal(startFault(varint(2 ** 32 + 10), 1, 'a'), Fault.malformed);
   assert.equal(startFault(0xff, 0xff, 0xff, 0xff, 0x7f), Fault.malformed);
   assert.equal(startFault(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01), Fault.malformed);
 });
@@ -262,6 +279,9 @@ test('an Any in another form than writers give it, or of a type that is not know
   assert.equal(withBody(field(2, field(1, 'id')), field(1, UPDATE)), Fault.malformed);
   assert.equal(withBody(field(1, UPDATE), field(1, UPDATE)), Fault.malformed);
   assert.equal(withBody(field(1, UPDATE), field(2), field(2)), Fault.malformed);
+  assert.equal(withBody(field(1, UPDATE), field(2), field(3)), Fault.malformed);
+  assert.equal(withBody(field(1, UPDATE), field(3)), Fault.malformed);
+  assert.equal(withBody(field(1, UPDATE), 0x12, 1), Fault.malformed);
   assert.equal(withBody(field(2)), Fault.malformed);
   assert.equal(withBody(field(1)), Fault.unknownAnyType);
   assert.equal(
