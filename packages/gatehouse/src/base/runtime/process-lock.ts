@@ -1,4 +1,4 @@
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
@@ -29,7 +29,7 @@ export async function takeProcessLock(folder: string, held: (pid: number) => str
       if (holder.life !== undefined && holder.life === (await lifeOf(holder.pid))) {
         throw new Error(held(holder.pid));
       }
-      await removeDead(path, `${own}.dead`, holder);
+      await removeDead(own, path, holder);
     }
   } finally {
     await unlink(own);
@@ -37,13 +37,25 @@ export async function takeProcessLock(folder: string, held: (pid: number) => str
   return { release: () => unlink(path).catch(ignoreMissing) };
 }
 
-/** Moves the dead lock away before removing it: what was moved is looked at, and put back if it is not dead. */
-async function removeDead(path: string, aside: string, dead: Holder): Promise<void> {
-  await rename(path, aside).catch(ignoreMissing);
-  const moved = await readHolder(aside);
-  if (moved === undefined) return;
-  if (moved.pid !== dead.pid || moved.life !== dead.life) await linked(aside, path);
-  await unlink(aside);
+/**
+ * Removes a dead lock. One at a time: between reading a lock and removing it, another may have taken it over, and
+ * a live one would be removed. Whoever finds somebody else at it looks again.
+ */
+async function removeDead(own: string, path: string, dead: Holder): Promise<void> {
+  const guard = `${path}.takeover`;
+  if (!(await linked(own, guard))) {
+    const other = await readHolder(guard);
+    const gone =
+      other !== undefined && (other.life === undefined || other.life !== (await lifeOf(other.pid)));
+    if (gone) await unlink(guard).catch(ignoreMissing);
+    return;
+  }
+  try {
+    const now = await readHolder(path);
+    if (now?.pid === dead.pid && now.life === dead.life) await unlink(path).catch(ignoreMissing);
+  } finally {
+    await unlink(guard).catch(ignoreMissing);
+  }
 }
 
 interface Holder {
