@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { findEngine, PINNED_ENGINE_VERSION } from '../packages/gatehouse/src/core/engine/find-engine.ts';
 
 const groups: Readonly<Record<string, readonly string[]>> = {
-  unit: ['packages/*/src/**/*.test.ts', 'bench/*.test.ts', 'scripts/*.test.ts', 'test/parts/*.test.ts'],
+  unit: [
+    'packages/*/src/**/*.test.ts',
+    'bench/*.test.ts',
+    'scripts/*.test.ts',
+    'test/parts/*.test.ts',
+    'test/fuzz/*.test.ts',
+  ],
   e2e: ['test/e2e/*.test.ts'],
 };
 
