@@ -2,7 +2,7 @@
 // docs/architecture.md. A new folder needs a line here, with its reason in the commit.
 export const storeys = {
   base: ['model', 'runtime', 'config', 'proto', 'crypto', 'pki', 'wire', 'store'],
-  core: ['access', 'audit', 'engine', 'identity', 'limits', 'tokens'],
+  core: ['access', 'audit', 'engine', 'identity', 'limits', 'sealing', 'tokens'],
   planes: ['gateway'],
 };
 
@@ -22,6 +22,8 @@ export const layers = {
   'core/identity': ['base/model', 'base/runtime', 'base/crypto', 'base/pki', 'base/store'],
   // Tokens of the engine that leave the platform, bound to their namespace.
   'core/tokens': ['base/model', 'base/runtime', 'base/crypto'],
+  // Payloads, attributes and filters between the wire and the keys of their namespace.
+  'core/sealing': ['base/model', 'base/runtime', 'base/proto', 'base/crypto', 'base/store'],
   'core/limits': ['base/model', 'base/runtime'],
   'planes/gateway': ['base/*', 'core/*'],
   app: ['base/*', 'core/*', 'planes/*'],

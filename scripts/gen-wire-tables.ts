@@ -9,7 +9,9 @@ import {
   ScalarType,
 } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { entryRoles, fieldRules, Role } from '../packages/gatehouse/src/base/proto/field-roles.ts';
+import { fieldRules } from '../packages/gatehouse/src/base/proto/field-roles.ts';
+import { payloadRoleOf } from '../packages/gatehouse/src/base/proto/payload-roles.ts';
+import { entryRoles, Role } from '../packages/gatehouse/src/base/proto/role.ts';
 import { Kind } from '../packages/gatehouse/src/base/proto/wire-kinds.ts';
 
 const PREFIX = 'temporal.api.';
@@ -27,6 +29,14 @@ const ANY_TYPES = [
   'temporal.api.update.v1.Acceptance',
   'temporal.api.update.v1.Rejection',
 ];
+
+const PAYLOAD = 'temporal.api.common.v1.Payload';
+/** What an error carries in `grpc-status-details-bin`. */
+const STATUS = 'google.rpc.Status';
+const ERROR_DETAILS = 'temporal.api.errordetails.v1.';
+/** The only blob that a tenant may get is a piece of history, so it is read as one. */
+const BLOB = 'temporal.api.common.v1.DataBlob';
+const BLOB_CONTENT = 'temporal.api.history.v1.History';
 
 function loadRegistry(path: string): FileRegistry {
   return createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(path)));
@@ -81,9 +91,11 @@ class TableBuilder {
   readonly #index = new Map<string, number>();
   readonly #direction: Direction;
   readonly #newer: FileRegistry;
+  readonly #engine: FileRegistry;
 
-  constructor(direction: Direction, newer: FileRegistry) {
+  constructor(direction: Direction, engine: FileRegistry, newer: FileRegistry) {
     this.#direction = direction;
+    this.#engine = engine;
     this.#newer = newer;
   }
 
@@ -117,13 +129,22 @@ class TableBuilder {
       ordinal = ordinals.get(group) ?? ordinals.size;
       ordinals.set(group, ordinal);
     }
+    if (message.typeName === BLOB && field.name === 'data')
+      return [
+        field.number,
+        Kind.message,
+        0,
+        0,
+        ordinal,
+        this.add(requireMessage(this.#engine, BLOB_CONTENT)),
+      ];
     if (field.message !== undefined) {
       const any = field.message.typeName === 'google.protobuf.Any';
       return [
         field.number,
         any ? Kind.any : Kind.message,
         repeated ? 1 : 0,
-        this.#messageRole(field, role),
+        field.message.typeName === PAYLOAD ? payloadRole(message, field) : this.#messageRole(field, role),
         ordinal,
         this.add(field.message),
       ];
@@ -147,7 +168,9 @@ class TableBuilder {
     const row: MessageRow = { name, fields: [] };
     this.rows.push(row);
     row.fields.push([1, scalarKind(field.mapKey), 0, keyRole, 0, -1]);
-    if (field.message !== undefined) row.fields.push([2, Kind.message, 0, 0, 1, this.add(field.message)]);
+    const valueRole = field.message?.typeName === PAYLOAD ? payloadRole(message, field) : Role.none;
+    if (field.message !== undefined)
+      row.fields.push([2, Kind.message, 0, valueRole, 1, this.add(field.message)]);
     else
       row.fields.push([2, field.scalar === undefined ? Kind.varint : scalarKind(field.scalar), 0, 0, 1, -1]);
     return index;
@@ -167,9 +190,20 @@ class TableBuilder {
     return scalarKind(field.scalar ?? ScalarType.INT32);
   }
 
-  anyIndex(registry: FileRegistry): [string, number][] {
-    return ANY_TYPES.map((name) => [name, this.add(requireMessage(registry, name))]);
+  anyIndex(names: readonly string[]): [string, number][] {
+    return names.map((name) => [name, this.add(requireMessage(this.#engine, name))]);
   }
+}
+
+function payloadRole(message: DescMessage, field: DescField): number {
+  return Role[payloadRoleOf(shortName(message), field.name)];
+}
+
+function errorDetailsOf(registry: FileRegistry): string[] {
+  return [...registry]
+    .filter((type) => type.kind === 'message' && type.parent === undefined)
+    .map((type) => type.typeName)
+    .filter((name) => name.startsWith(ERROR_DETAILS));
 }
 
 function requireMessage(registry: FileRegistry, name: string): DescMessage {
@@ -187,8 +221,8 @@ function requireService(registry: FileRegistry, name: string): DescService {
 export function generateWireTables(): string {
   const engine = loadRegistry(engineApi);
   const newer = loadRegistry(clientApi);
-  const request = new TableBuilder('request', newer);
-  const response = new TableBuilder('response', newer);
+  const request = new TableBuilder('request', engine, newer);
+  const response = new TableBuilder('response', engine, newer);
   const methods: string[] = [];
   for (const name of SERVICES) {
     for (const method of requireService(engine, name).methods) {
@@ -197,8 +231,9 @@ export function generateWireTables(): string {
       );
     }
   }
-  const requestAny = request.anyIndex(engine);
-  const responseAny = response.anyIndex(engine);
+  const requestAny = request.anyIndex(ANY_TYPES);
+  const responseAny = response.anyIndex([...ANY_TYPES, ...errorDetailsOf(engine)]);
+  const status = response.add(requireMessage(engine, STATUS));
   const rows = (builder: TableBuilder): string =>
     builder.rows.map((row) => JSON.stringify([row.name, ...row.fields])).join(',\n');
   return [
@@ -211,6 +246,7 @@ export function generateWireTables(): string {
     `requestAny: ${JSON.stringify(requestAny)},`,
     `response: [\n${rows(response)}\n],`,
     `responseAny: ${JSON.stringify(responseAny)},`,
+    `status: ${status},`,
     '};',
     '',
   ].join('\n');

@@ -1,8 +1,8 @@
 import type { DescField } from '@bufbuild/protobuf';
-import { Role } from '../../packages/gatehouse/src/base/proto/field-roles.ts';
+import { Role } from '../../packages/gatehouse/src/base/proto/role.ts';
 import { Kind } from '../../packages/gatehouse/src/base/proto/wire-kinds.ts';
 import {
-  ROLE_SHIFT,
+  roleOfCode,
   requestTables,
   responseTables,
 } from '../../packages/gatehouse/src/base/proto/wire-tables.ts';
@@ -208,7 +208,7 @@ const wrappingNumber: Mutator = (at, random) => {
 
 const newerFields = new Map<string, { number: number; kind: number }[]>();
 for (const table of [...requestTables.messages, ...responseTables.messages]) {
-  const newer = [...table.codes.entries()].filter(([, code]) => ((code >> ROLE_SHIFT) & 31) === Role.newer);
+  const newer = [...table.codes.entries()].filter(([, code]) => roleOfCode(code) === Role.newer);
   if (newer.length > 0) {
     newerFields.set(
       table.name,

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { engineApiRegistry } from '../../packages/gatehouse/src/base/proto/api-registry.ts';
-import { entryRoles } from '../../packages/gatehouse/src/base/proto/field-roles.ts';
+import { entryRoles } from '../../packages/gatehouse/src/base/proto/role.ts';
 import type { MessageTable } from '../../packages/gatehouse/src/base/proto/wire-tables.ts';
 import { type Direction, roleOfField } from '../../packages/gatehouse/src/testing/proto/field-role.ts';
 import { messageArbitrary } from '../../packages/gatehouse/src/testing/proto/message-arbitrary.ts';

@@ -1,6 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { messageType } from '../../packages/gatehouse/src/base/proto/api-registry.ts';
-import { Role } from '../../packages/gatehouse/src/base/proto/field-roles.ts';
+import { Role } from '../../packages/gatehouse/src/base/proto/role.ts';
 import { faultNames, MessageScanner } from '../../packages/gatehouse/src/base/proto/scan-message.ts';
 import {
   cutMention,

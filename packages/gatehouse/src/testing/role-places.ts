@@ -1,6 +1,6 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { Kind } from '#base/proto/wire-kinds';
-import { type MessageTable, ROLE_SHIFT, type WireTables } from '#base/proto/wire-tables';
+import { type MessageTable, roleOfCode, type WireTables } from '#base/proto/wire-tables';
 
 /** One place in a message where a field of some role can stand, however deep. */
 export interface RolePlace {
@@ -30,7 +30,7 @@ export function placesOf(tables: WireTables, top: MessageTable, role: number): R
     for (let number = 1; number < table.codes.length; number += 1) {
       const code = table.codes[number] ?? 0;
       const at: Wrap = (inner) => wrap(field(number, inner));
-      if (((code >> ROLE_SHIFT) & 31) === role) {
+      if (roleOfCode(code) === role) {
         places.push({ name: `${name}.${number}`, message: (value) => at(bytesOf(value)) });
       }
       const child = table.children[number];

@@ -15,6 +15,7 @@ import { createLog } from '#base/runtime/log';
 import type { AuditWriter } from '#core/audit/audit-writer';
 import { startGateway } from '#planes/gateway/start-gateway';
 import { openRawClient, type RawAnswer, type RawClient } from './grpc-client.ts';
+import { noSealing } from './no-sealing.ts';
 import { type ScriptedEngine, startScriptedEngine } from './scripted-engine.ts';
 
 const DOMAIN = 'gatehouse.test';
@@ -95,6 +96,7 @@ export async function startScriptedSite(): Promise<ScriptedSite> {
       tokenKeys: () => site.tokenKeys,
       onChange: () => () => undefined,
     },
+    sealing: noSealing,
     engine: {
       target: () => ({
         host: '127.0.0.1',
@@ -191,6 +193,11 @@ async function makeTenant(folder: string, id: string, index: number, nowMs: numb
     allowTls12: false,
     nexusEndpoints: [],
     auditMode: 'relaxed',
+    sealing: 'off',
+    sealedAttributes: [],
+    kmsKey: '',
+    clientEncryption: 'off',
+    plaintextAllowed: [],
     revision: 1,
   } satisfies NamespaceRecord);
   return { id, host: `${id}.${DOMAIN}`, clientCert, clientKey, record };

@@ -21,9 +21,25 @@ export interface NamespaceRecord {
   readonly nexusEndpoints: readonly string[];
   /** `strict`: the audit record is on disk before the caller gets its answer. */
   readonly auditMode: 'relaxed' | 'strict';
+  /** How its payloads, memos, headers and failures are kept. */
+  readonly sealing: NamespaceSealing;
+  /** Search attributes (Keyword or KeywordList) whose values are sealed so that equality can still be asked. */
+  readonly sealedAttributes: readonly string[];
+  /** Name of the KMS key that wraps its keys, as the configuration knows it. Empty: the platform's own. */
+  readonly kmsKey: string;
+  /** What becomes of payloads that its clients did not encrypt themselves. */
+  readonly clientEncryption: 'off' | 'report' | 'require';
+  /** Places where plaintext passes although client-side encryption is required (core/sealing says which words). */
+  readonly plaintextAllowed: readonly string[];
   /** The directory's change counter when this row last changed. */
   readonly revision: number;
 }
+
+/**
+ * `on`: sealed, and what comes back from the store without a seal is refused. `migrate`: sealed, and what was
+ * stored before is read as it is. `off`: stored as it comes; what was sealed before stays readable.
+ */
+export type NamespaceSealing = 'off' | 'migrate' | 'on';
 
 /** The whole directory at one moment, as the data plane reads it. */
 export interface DirectorySnapshot {

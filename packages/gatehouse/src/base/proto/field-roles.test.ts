@@ -11,8 +11,10 @@ import {
 } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { engineApiRegistry } from './api-registry.ts';
-import { entryRoles, type FieldRule, fieldRules, harmless, Role, riskyName } from './field-roles.ts';
-import { type MessageTable, methodTables, ROLE_SHIFT, requestTables, responseTables } from './wire-tables.ts';
+import { fieldRules, harmless, riskyName } from './field-roles.ts';
+import type { FieldRule } from './field-rule.ts';
+import { entryRoles, Role } from './role.ts';
+import { type MessageTable, methodTables, requestTables, responseTables, roleOfCode } from './wire-tables.ts';
 
 type Direction = 'request' | 'response';
 type Place = Pick<FieldRule, 'direction' | 'message' | 'field'>;
@@ -123,9 +125,9 @@ function assertField(
 
 /** The role of a map is that of its entries or of its keys. */
 function roleIn(table: MessageTable, field: DescField, code: number): number {
-  const role = (code >> ROLE_SHIFT) & 31;
+  const role = roleOfCode(code);
   if (field.fieldKind !== 'map' || entryRoles.has(role)) return role;
-  return ((table.children[field.number]?.codes[1] ?? 0) >> ROLE_SHIFT) & 31;
+  return roleOfCode(table.children[field.number]?.codes[1] ?? 0);
 }
 
 /** A text's role on a field that is a message is carried by that message's own fields. */
@@ -168,7 +170,7 @@ function exists(line: Place): boolean {
 
 test('a request names its own namespace in a field below 16, so that it can be filled in by a one-byte tag', () => {
   for (const { path, request } of methodTables.values()) {
-    const number = request.codes.findIndex((code) => ((code >> ROLE_SHIFT) & 31) === Role.namespace);
+    const number = request.codes.findIndex((code) => roleOfCode(code) === Role.namespace);
     assert.ok(number < 16, path);
   }
 });
@@ -182,7 +184,7 @@ test('T-101 every place for a task queue in a request leads to a name that is ch
     }
   }
   const queue = requestTables.messages.find(({ name }) => name === 'temporal.api.taskqueue.v1.TaskQueue');
-  const roles = [1, 3].map((number) => ((queue?.codes[number] ?? 0) >> ROLE_SHIFT) & 31);
+  const roles = [1, 3].map((number) => roleOfCode(queue?.codes[number] ?? 0));
   assert.deepEqual(roles, [Role.taskQueue, Role.taskQueue]);
 });
 
@@ -200,7 +202,7 @@ test('T-037 every field that newer clients know and this engine does not is mark
       for (const field of newer.getMessage(message.typeName)?.fields ?? []) {
         if (known.has(field.number)) continue;
         count += 1;
-        const role = ((table?.codes[field.number] ?? 0) >> ROLE_SHIFT) & 31;
+        const role = roleOfCode(table?.codes[field.number] ?? 0);
         assert.equal(role, Role.newer, `${message.typeName}.${field.name}`);
       }
     }

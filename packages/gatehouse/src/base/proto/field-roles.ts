@@ -1,81 +1,5 @@
-/**
- * What a field is to the gateway. The wire tables carry one role per field; everything without a role is
- * checked for form and relayed as it is.
- */
-export const Role = {
-  none: 0,
-  /** Names a namespace: must be the connection's own. */
-  namespace: 1,
-  /** The engine's id of a namespace: must be that of the connection's own. */
-  namespaceId: 2,
-  /** A task token: leaves bound to its namespace and to its kind of task, is checked on return. */
-  workflowTaskToken: 3,
-  /** A page token: bound to namespace, method and question. */
-  pageToken: 4,
-  longPollToken: 5,
-  workflowId: 6,
-  workflowType: 7,
-  taskQueue: 8,
-  identity: 9,
-  /** The name of a search attribute (the key of a map entry). */
-  searchAttribute: 10,
-  /** A completion callback: a URL that the engine would call, with a token of a namespace beside it. */
-  callback: 11,
-  /** A Nexus endpoint: names a target outside the namespace. */
-  nexusEndpoint: 12,
-  /** Never open to tenants. */
-  forbidden: 13,
-  /** Known to clients, not to this engine: cut out, since the engine would ignore it. */
-  newer: 14,
-  /** Blanked in replies: names of the platform's own hosts. */
-  masked: 15,
-  /**
-   * A sub-message whose field 1 is a workflow id, a workflow type, a task queue: checked in poll replies. Page
-   * tokens of a history belong to the execution.
-   */
-  executionMessage: 16,
-  workflowTypeMessage: 17,
-  taskQueueMessage: 18,
-  /** Names a namespace but is never acted upon: text copied from an earlier event. */
-  inertNamespace: 19,
-  activityTaskToken: 20,
-  nexusTaskToken: 21,
-  /** A visibility query, or another text that says what a list is about. */
-  query: 22,
-  /** A visibility query whose results are acted upon: must not reach the engine's own workflows. */
-  batchQuery: 23,
-  /** An entry of a callback's header map, key and value: one of them is the engine's own token. */
-  callbackHeader: 24,
-  /** Where the engine would send a callback. */
-  callbackUrl: 25,
-  /** Names the namespace of an event elsewhere, as text for people. With Nexus it may be another one. */
-  linkNamespace: 26,
-  /** The key of a header that the engine sends along with a Nexus operation (the key of a map entry). */
-  nexusHeader: 27,
-} as const;
-
-/** Roles of a map that its entries have, key and value together. Others are those of its keys. */
-export const entryRoles: ReadonlySet<number> = new Set([Role.callbackHeader]);
-
-export type RoleName = keyof typeof Role;
-
-/** A rule of the overlay: which fields have which role, with the reason. Later rules win. */
-export interface FieldRule {
-  readonly direction: 'request' | 'response' | 'both';
-  /** Message type without `temporal.api.`, or `*`. */
-  readonly message: string;
-  readonly field: string;
-  readonly role: RoleName;
-  readonly why: string;
-}
-
-const rule = (
-  direction: FieldRule['direction'],
-  message: string,
-  field: string,
-  role: RoleName,
-  why: string,
-): FieldRule => ({ direction, message, field, role, why });
+import { type FieldRule, rule } from './field-rule.ts';
+import { payloadRules } from './payload-roles.ts';
 
 /** The hand-written overlay over the schema (data-plane.md sections 2 and 4). */
 export const fieldRules: readonly FieldRule[] = [
@@ -182,11 +106,11 @@ export const fieldRules: readonly FieldRule[] = [
   rule('request', '*', 'worker_identity', 'identity', 'as above'),
   rule('request', '*', 'manager_identity', 'identity', 'as above'),
   rule(
-    'request',
+    'both',
     'common.v1.SearchAttributes',
     'indexed_fields',
     'searchAttribute',
-    'some attributes belong to the engine',
+    'some attributes belong to the engine, some are sealed',
   ),
 
   rule('request', '*', 'query', 'query', 'says what a page token belongs to'),
@@ -312,13 +236,7 @@ export const fieldRules: readonly FieldRule[] = [
     'taskQueueMessage',
     'sticky queues of the engine are hidden in histories (T-101)',
   ),
-  rule(
-    'response',
-    'workflowservice.v1.GetWorkflowExecutionHistoryResponse',
-    'raw_history',
-    'forbidden',
-    'blobs that nobody has looked into; the engine is told not to send them',
-  ),
+  ...payloadRules,
 ];
 
 /**

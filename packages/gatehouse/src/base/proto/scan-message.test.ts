@@ -7,10 +7,10 @@ import { mentionKey, scannedMentions } from '#testing/proto/scanned-mentions';
 import { walkMentions } from '#testing/proto/walk-mentions';
 import { methodMessages, scannedTypes } from '#testing/proto/workflow-messages';
 import { messageType } from './api-registry.ts';
-import { Role } from './field-roles.ts';
+import { Role } from './role.ts';
 import { Fault, faultNames, MessageScanner } from './scan-message.ts';
 import { Kind } from './wire-kinds.ts';
-import { methodTables, REPEATED, ROLE_SHIFT, requestTables, responseTables } from './wire-tables.ts';
+import { methodTables, REPEATED, requestTables, responseTables, roleOfCode } from './wire-tables.ts';
 
 const requests = new MessageScanner(requestTables, { reply: false });
 const replies = new MessageScanner(responseTables, { reply: true });
@@ -64,7 +64,7 @@ test('every message is accepted as writers encode it, and exactly its fields wit
 function knownRoles(direction: 'request' | 'response'): Set<number> {
   const known = new Set<number>();
   for (const table of tables[direction].messages) {
-    for (const code of table.codes) known.add((code >> ROLE_SHIFT) & 31);
+    for (const code of table.codes) known.add(roleOfCode(code));
   }
   known.delete(Role.none);
   // A newer field is one that this API cannot write: the differential fuzz appends them.
@@ -222,7 +222,7 @@ test('T-034 packed values are checked one by one', () => {
 /** A request with a repeated number at its root. */
 function packedField(): [string, number] {
   for (const [path, { request }] of methodTables) {
-    const number = request.codes.findIndex((code) => (code & 31) === 17 && ((code >> 5) & 31) === Role.none);
+    const number = request.codes.findIndex((code) => (code & 31) === 17 && roleOfCode(code) === Role.none);
     if (number > 0 && number < 16) return [path, number];
   }
   throw new Error('no request has a packed field at its root');

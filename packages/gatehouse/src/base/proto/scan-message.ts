@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import { Role } from './field-roles.ts';
+import { Role } from './role.ts';
 import { Kind } from './wire-kinds.ts';
-import { type MessageTable, ORDINAL_SHIFT, REPEATED, ROLE_SHIFT, type WireTables } from './wire-tables.ts';
+import { type MessageTable, ORDINAL_SHIFT, REPEATED, roleOfCode, type WireTables } from './wire-tables.ts';
 
 /** Why bytes were not accepted. Any input that a decoder could read in two ways is a fault. */
 export const Fault = {
@@ -245,7 +245,7 @@ export class MessageScanner {
     depth: number,
   ): boolean {
     const kind = code & 15;
-    const role = (code >> ROLE_SHIFT) & 31;
+    const role = roleOfCode(code);
     if (wireType === 2) {
       const lengthStart = this.#pos;
       const length = this.#readSmall(end);

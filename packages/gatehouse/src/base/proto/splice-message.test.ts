@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { messageArbitrary } from '#testing/proto/message-arbitrary';
 import { walkMentions } from '#testing/proto/walk-mentions';
 import { type ScannedType, scannedTypes } from '#testing/proto/workflow-messages';
-import { Role } from './field-roles.ts';
+import { Role } from './role.ts';
 import { MessageScanner } from './scan-message.ts';
 import {
   cutMention,
@@ -17,7 +17,7 @@ import {
   varintBytes,
   writeVarint,
 } from './splice-message.ts';
-import { methodTables, requestTables, responseTables } from './wire-tables.ts';
+import { methodTables, requestTables, responseTables, roleOfCode } from './wire-tables.ts';
 
 const scannerOf = {
   request: new MessageScanner(requestTables, { reply: false }),
@@ -121,7 +121,7 @@ function scanStart(bytes: Uint8Array, start = 0, end: number = bytes.length): Me
 
 test('a field put in stands first, before an edit of the field that was first', () => {
   const scanner = scanStart(Buffer.concat([text(2, 'workflow'), text(10, 'request')]));
-  const insert = insertField(scanner, 0x0a, Buffer.from('orders.acme'));
+  const insert = insertField(scanner, [0x0a], Buffer.from('orders.acme'));
   const cut = cutMention(scanner, 0);
   const expected = Buffer.concat([text(1, 'orders.acme'), text(10, 'request')]);
   assert.deepEqual(frameBody(spliceFrame(scanner, [insert, cut])), expected);
@@ -189,7 +189,7 @@ function varintOf(value: number): Uint8Array {
 function newerField(): [number, string] {
   for (const [path, { request }] of methodTables) {
     const isText = (number: number): boolean => ((request.codes[number] ?? 0) & 31) === 4;
-    const number = request.codes.findIndex((code) => (code & 15) === 3 && ((code >> 5) & 31) === Role.newer);
+    const number = request.codes.findIndex((code) => (code & 15) === 3 && roleOfCode(code) === Role.newer);
     if (number > 0 && isText(1) && isText(2)) return [number, path];
   }
   throw new Error('no request has such a field');
@@ -214,9 +214,9 @@ test('a reply is spliced without losing what is new in a part that nobody looks 
   );
   assert.ok(at !== undefined);
   const unknown = Buffer.from([0xfa, 0x3e, 3, 0xff, 0xfe, 0xfd]);
-  const input = text(7, unknown);
+  const type = text(5, unknown);
   const scanner = scannerOf.response;
-  assert.ok(scanner.scan(at.table, Buffer.concat([text(1, 'token'), input])), scanner.faultAt);
+  assert.ok(scanner.scan(at.table, Buffer.concat([text(1, 'token'), type])), scanner.faultAt);
   const edit = replaceMention(scanner, 0, Buffer.from('bound token'));
-  assert.deepEqual(frameBody(spliceFrame(scanner, [edit])), Buffer.concat([text(1, 'bound token'), input]));
+  assert.deepEqual(frameBody(spliceFrame(scanner, [edit])), Buffer.concat([text(1, 'bound token'), type]));
 });

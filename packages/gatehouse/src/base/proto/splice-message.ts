@@ -3,15 +3,20 @@ import type { MessageScanner } from './scan-message.ts';
 /** Bytes before a gRPC message: a flag and a length (gRPC over HTTP/2, Length-Prefixed-Message). */
 export const GRPC_PREFIX_BYTES = 5;
 
-/** Replaces `[start, end)` of the scanned bytes, inside `frame`. Given in the order of the bytes. */
+/** Replaces `[start, end)` of the scanned bytes, inside `frame`. */
 export interface Edit {
   readonly start: number;
   readonly end: number;
   readonly frame: number;
-  readonly replacement: Uint8Array;
+  /** What is written first: the tag of a field that was not there. */
+  readonly tag: readonly number[];
+  /** What is written then; undefined where nothing is. */
+  readonly value: Uint8Array | undefined;
+  /** The value's own length goes before it. */
+  readonly delimited: boolean;
 }
 
-const NOTHING = new Uint8Array(0);
+const NO_TAG: readonly number[] = [];
 
 /** Size of a length as a varint. */
 export function varintBytes(value: number): number {
@@ -44,40 +49,84 @@ export function cutMention(scanner: MessageScanner, mention: number): Edit {
     start: scanner.tagStart(mention),
     end: scanner.contentEnd(mention),
     frame: scanner.frameOf(mention),
-    replacement: NOTHING,
+    tag: NO_TAG,
+    value: undefined,
+    delimited: false,
   };
 }
 
 /** Gives a length-delimited mention another value. */
 export function replaceMention(scanner: MessageScanner, mention: number, value: Uint8Array): Edit {
-  const prefix = varintBytes(value.length);
-  const replacement = new Uint8Array(prefix + value.length);
-  writeVarint(replacement, 0, value.length);
-  replacement.set(value, prefix);
   return {
     start: scanner.lengthStart(mention),
     end: scanner.contentEnd(mention),
     frame: scanner.frameOf(mention),
-    replacement,
+    tag: NO_TAG,
+    value,
+    delimited: true,
   };
 }
 
-/** Puts a length-delimited field with this one-byte tag at the start of the message. */
-export function insertField(scanner: MessageScanner, tag: number, value: Uint8Array): Edit {
-  const prefix = varintBytes(value.length);
-  const replacement = new Uint8Array(1 + prefix + value.length);
-  replacement[0] = tag;
-  writeVarint(replacement, 1, value.length);
-  replacement.set(value, 1 + prefix);
-  const start = scanner.frameContentStart(0);
-  return { start, end: start, frame: 0, replacement };
+/** Puts a length-delimited field at the start of the message. */
+export function insertField(scanner: MessageScanner, tag: readonly number[], value: Uint8Array): Edit {
+  return insertText(scanner, 0, tag, value);
+}
+
+/** Puts a length-delimited field at the start of a nested message. */
+export function insertText(
+  scanner: MessageScanner,
+  frame: number,
+  tag: readonly number[],
+  value: Uint8Array,
+): Edit {
+  return insertAt(scanner.frameContentStart(frame), frame, tag, value);
+}
+
+/** Puts a length-delimited field at the end of a nested message. */
+export function insertLast(
+  scanner: MessageScanner,
+  frame: number,
+  tag: readonly number[],
+  value: Uint8Array,
+): Edit {
+  return insertAt(scanner.frameEnd(frame), frame, tag, value);
+}
+
+/** Puts a length-delimited field behind a mention, into the same message. */
+export function insertAfter(
+  scanner: MessageScanner,
+  mention: number,
+  tag: readonly number[],
+  value: Uint8Array,
+): Edit {
+  return insertAt(scanner.contentEnd(mention), scanner.frameOf(mention), tag, value);
+}
+
+function insertAt(start: number, frame: number, tag: readonly number[], value: Uint8Array): Edit {
+  return { start, end: start, frame, tag, value, delimited: true };
+}
+
+/** How many bytes an edit writes. */
+function writtenBytes({ tag, value, delimited }: Edit): number {
+  if (value === undefined) return tag.length;
+  return tag.length + (delimited ? varintBytes(value.length) : 0) + value.length;
+}
+
+/** Writes what an edit writes and returns the position after it. */
+function writeEdit(target: Uint8Array, position: number, { tag, value, delimited }: Edit): number {
+  let pos = position;
+  for (const byte of tag) target[pos++] = byte;
+  if (value === undefined) return pos;
+  if (delimited) pos = writeVarint(target, pos, value.length);
+  target.set(value, pos);
+  return pos + value.length;
 }
 
 /** The edits that the lengths of all enclosing messages need, after `edits`. */
 function lengthEdits(scanner: MessageScanner, edits: readonly Edit[]): Edit[] {
   const deltas = new Int32Array(scanner.frameCount);
   for (const edit of edits) {
-    deltas[edit.frame] = (deltas[edit.frame] ?? 0) + edit.replacement.length - (edit.end - edit.start);
+    deltas[edit.frame] = (deltas[edit.frame] ?? 0) + writtenBytes(edit) - (edit.end - edit.start);
   }
   const lengths: Edit[] = [];
   // A frame's parent has a smaller number, so going downwards settles children first.
@@ -86,10 +135,10 @@ function lengthEdits(scanner: MessageScanner, edits: readonly Edit[]): Edit[] {
     if (delta === 0) continue;
     const start = scanner.frameLengthStart(frame);
     const contentStart = scanner.frameContentStart(frame);
-    const replacement = varint(scanner.frameEnd(frame) - contentStart + delta);
+    const value = varint(scanner.frameEnd(frame) - contentStart + delta);
     const parent = scanner.frameParent(frame);
-    deltas[parent] = (deltas[parent] ?? 0) + delta + replacement.length - (contentStart - start);
-    lengths.push({ start, end: contentStart, frame: parent, replacement });
+    deltas[parent] = (deltas[parent] ?? 0) + delta + value.length - (contentStart - start);
+    lengths.push({ start, end: contentStart, frame: parent, tag: NO_TAG, value, delimited: false });
   }
   return lengths;
 }
@@ -103,7 +152,7 @@ export function spliceFrame(scanner: MessageScanner, edits: readonly Edit[]): Bu
   const from = scanner.frameContentStart(0);
   const to = scanner.frameEnd(0);
   let size = to - from;
-  for (const edit of all) size += edit.replacement.length - (edit.end - edit.start);
+  for (const edit of all) size += writtenBytes(edit) - (edit.end - edit.start);
   const frame = Buffer.allocUnsafe(GRPC_PREFIX_BYTES + size);
   frame[0] = 0;
   frame.writeUInt32BE(size, 1);
@@ -112,8 +161,7 @@ export function spliceFrame(scanner: MessageScanner, edits: readonly Edit[]): Bu
   for (const edit of all) {
     frame.set(scanner.bytes.subarray(read, edit.start), write);
     write += edit.start - read;
-    frame.set(edit.replacement, write);
-    write += edit.replacement.length;
+    write = writeEdit(frame, write, edit);
     read = edit.end;
   }
   frame.set(scanner.bytes.subarray(read, to), write);

@@ -5,4 +5,6 @@ export interface WireTableData {
   readonly requestAny: readonly (readonly [string, number])[];
   readonly response: readonly (readonly [string, ...(readonly number[])[]])[];
   readonly responseAny: readonly (readonly [string, number])[];
+  /** Index in `response` of google.rpc.Status. */
+  readonly status: number;
 }

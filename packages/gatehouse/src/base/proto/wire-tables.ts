@@ -5,7 +5,7 @@ import type { WireTableData } from './wire-table-data.ts';
 /** One message type for the scanner: two arrays indexed by field number. */
 export interface MessageTable {
   readonly name: string;
-  /** bits 0-3 kind, 4 repeated, 5-9 role, 10-15 ordinal; 0 is an unknown field. */
+  /** bits 0-3 kind, 4 repeated, 5-10 role, 11-16 ordinal; 0 is an unknown field. */
   readonly codes: Int32Array;
   readonly children: readonly (MessageTable | undefined)[];
   /** Nothing at or below this message has a role: a reply's scan may step over it. */
@@ -28,8 +28,14 @@ export interface MethodTable {
 }
 
 export const REPEATED = 1 << 4;
-export const ROLE_SHIFT = 5;
-export const ORDINAL_SHIFT = 10;
+const ROLE_SHIFT = 5;
+export const ORDINAL_SHIFT = 11;
+const ROLE_MASK = 63;
+
+/** The role in a field's code. */
+export function roleOfCode(code: number): number {
+  return (code >> ROLE_SHIFT) & ROLE_MASK;
+}
 
 function loadMessages(rows: WireTableData['request']): MessageTable[] {
   const tables = rows.map(([name, ...fields]): MessageTable & { children: (MessageTable | undefined)[] } => {
@@ -58,9 +64,7 @@ function markInteresting(tables: readonly MessageTable[]): void {
       if (table.interesting) continue;
       const hit = table.codes.some(
         (code, number) =>
-          ((code >> ROLE_SHIFT) & 31) !== 0 ||
-          (code & 15) === Kind.any ||
-          table.children[number]?.interesting === true,
+          roleOfCode(code) !== 0 || (code & 15) === Kind.any || table.children[number]?.interesting === true,
       );
       if (hit) {
         table.interesting = true;
@@ -82,6 +86,9 @@ function loadTables(rows: WireTableData['request'], any: WireTableData['requestA
 
 export const requestTables: WireTables = loadTables(wireTableData.request, wireTableData.requestAny);
 export const responseTables: WireTables = loadTables(wireTableData.response, wireTableData.responseAny);
+
+/** google.rpc.Status, as errors carry it in `grpc-status-details-bin`. */
+export const statusTable: MessageTable | undefined = responseTables.messages[wireTableData.status];
 
 /** Every method of the engine's API that the gateway knows, by HTTP/2 path. */
 export const methodTables: ReadonlyMap<string, MethodTable> = new Map(

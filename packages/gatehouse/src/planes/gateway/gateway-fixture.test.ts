@@ -1,4 +1,5 @@
 // No test itself: a gateway in front of an engine that answers as a test says.
+
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -15,6 +16,7 @@ import { systemClock } from '#base/runtime/clock';
 import { silentLog } from '#base/runtime/log';
 import { toFrame } from '#base/wire/grpc-message';
 import { encodeGrpcMessage } from '#base/wire/percent-encoding';
+import { noSealing } from '#testing/no-sealing';
 import { type Gateway, startGateway } from './start-gateway.ts';
 
 export const DOMAIN = 'gatehouse.test';
@@ -133,6 +135,11 @@ function openGateway(
     allowTls12: false,
     nexusEndpoints: [],
     auditMode: 'relaxed',
+    sealing: 'off',
+    sealedAttributes: [],
+    kmsKey: '',
+    clientEncryption: 'off',
+    plaintextAllowed: [],
     revision: 1,
   };
   const snapshot: DirectorySnapshot = {
@@ -156,6 +163,7 @@ function openGateway(
       tokenKeys: () => keyring,
       onChange: () => () => undefined,
     },
+    sealing: noSealing,
     engine: {
       target: () => ({
         host: '127.0.0.1',

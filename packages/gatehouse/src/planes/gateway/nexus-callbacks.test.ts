@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Role } from '#base/proto/field-roles';
+import { Role } from '#base/proto/role';
 import { methodTables, requestTables, responseTables } from '#base/proto/wire-tables';
 import { accessOf } from '#core/access/method-access';
 import { openCallbackToken, sealCallbackToken } from '#core/tokens/callback-token';
 import { decode, encode } from '#testing/grpc-client';
+import { noKeys } from '#testing/no-sealing';
 import { placesOf, type RolePlace } from '#testing/role-places';
 import type { PermittedCall } from './identified-call.ts';
 import {
@@ -44,11 +45,11 @@ function callback(url: string, header: Record<string, string>): Uint8Array {
 }
 
 const send = (call: PermittedCall, message: Uint8Array): Buffer =>
-  transformRequest(call, frameOf(message), nexus).frame.subarray(5);
+  transformRequest(call, frameOf(message), nexus, undefined).frame.subarray(5);
 
 function receive(call: PermittedCall, message: Uint8Array): Buffer {
   const asked = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false };
-  return transformReply(call, asked, frameOf(message), nexus).frame.subarray(5);
+  return transformReply(call, asked, frameOf(message), nexus, noKeys).frame.subarray(5);
 }
 
 /** Start's callbacks as the engine gets them. */
@@ -175,7 +176,7 @@ test('T-046b a link to another namespace in a reply is shown as it is, whether N
     count += 1;
     const asked = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false };
     for (const each of [settings, nexus]) {
-      const { frame } = transformReply(call, asked, frameOf(place.message(OTHER)), each);
+      const { frame } = transformReply(call, asked, frameOf(place.message(OTHER)), each, noKeys);
       assert.ok(frame.includes(OTHER), place.name);
     }
   }

@@ -1,6 +1,6 @@
 import type { TokenKeyring } from '#base/crypto/token-keyring';
 import { refuse } from '#base/model/refusals';
-import { Role } from '#base/proto/field-roles';
+import { Role } from '#base/proto/role';
 import type { MessageScanner } from '#base/proto/scan-message';
 import { cutMention, type Edit, replaceMention, varintBytes, writeVarint } from '#base/proto/splice-message';
 import { openCallbackToken, sealCallbackToken } from '#core/tokens/callback-token';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { Role } from '#base/proto/field-roles';
+import { Role } from '#base/proto/role';
 import type { MessageScanner } from '#base/proto/scan-message';
 import { readText } from './flat-message.ts';
 

@@ -1,13 +1,18 @@
+import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
 import { GrpcStatus } from '#base/model/grpc-status';
 import type { DirectorySnapshot } from '#base/model/namespace-record';
 import { asRefusal, Refusal, refuse } from '#base/model/refusals';
 import type { Log } from '#base/runtime/log';
 import type { AccessSettings } from '#core/access/permit';
+import { KeyNotLoaded } from '#core/sealing/open-message';
+import type { Sealing } from '#core/sealing/sealing';
 import { authorize } from './authorize.ts';
 import { answerByGateway, engineRequestOf, fromEngineReply } from './gateway-answers.ts';
 import type { CallAnswer, CallHead, IdentifiedCall, PermittedCall } from './identified-call.ts';
 import type { Identifier } from './identify.ts';
 import { maskError } from './mask-error.ts';
+import { openError } from './open-error.ts';
+import { openRulesOf } from './open-rules.ts';
 import type { CallEnd, Recorder } from './record.ts';
 import { type EngineReply, Relay, type RelayDeps } from './relay.ts';
 import { transformReply } from './transform-reply.ts';
@@ -18,6 +23,7 @@ export interface PipelineDeps {
   readonly identifier: Identifier;
   readonly access: AccessSettings;
   readonly transform: TransformSettings;
+  readonly sealing: Sealing;
   readonly relay: RelayDeps;
   readonly recorder: Recorder;
   readonly log: Log;
@@ -72,8 +78,25 @@ export class Call {
   send(frame: Buffer): void {
     const call = this.#permitted;
     if (call === undefined || this.#over) return;
+    this.#withKeys(call, (keyring) => this.#forward(call, frame, keyring));
+  }
+
+  /** Goes on with the keys of the namespace: in the same turn, but for the first calls of a namespace. */
+  #withKeys(call: PermittedCall, next: (keyring: NamespaceKeyring | undefined) => void): void {
     try {
-      const request = transformRequest(call, frame, this.#deps.transform);
+      const keys = this.#deps.sealing.keysFor(call.namespace);
+      if (!(keys instanceof Promise)) return next(keys);
+      keys.then(next).catch((error: unknown) => this.refuse(error));
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  #forward(call: PermittedCall, frame: Buffer, keyring: NamespaceKeyring | undefined): void {
+    // The caller may have gone away while the keys were fetched.
+    if (this.#over) return;
+    try {
+      const request = transformRequest(call, frame, this.#deps.transform, keyring);
       if (call.permit.served === 'gateway') return this.#answer(answerByGateway(call));
       const target = engineRequestOf(call, request);
       this.#relay = new Relay(call, target.path, target.frame, this.#deps.relay, (outcome) => {
@@ -123,19 +146,48 @@ export class Call {
 
   #receive(call: PermittedCall, request: OutgoingRequest, outcome: EngineReply | Refusal): void {
     if (outcome instanceof Refusal) return this.refuse(outcome);
+    this.#withKeys(call, (keyring) => this.#open({ call, request, outcome, keyring, missed: 0 }));
+  }
+
+  #open(received: Received): void {
+    if (this.#over) return;
     try {
-      if (outcome.status !== GrpcStatus.OK || outcome.frame === undefined) {
-        const { namespace, snapshot } = call;
-        return this.#answer(maskError(outcome, { namespace, snapshot, request: request.frame }));
-      }
-      const reply = transformReply(call, request, fromEngineReply(call, outcome.frame), this.#deps.transform);
-      const answer = { ...outcome, frame: reply.frame };
-      if (!reply.withheldTask) return this.#answer(answer);
-      this.#deps.log.error("a task of the engine's own was held back", { requestId: this.#head.requestId });
-      return this.#end(answer, undefined, "a task of the engine's own was held back", 'high');
+      this.#deliver(received);
     } catch (error) {
-      return this.refuse(error);
+      if (error instanceof KeyNotLoaded) this.#loadKey(received, error);
+      else this.refuse(error);
     }
+  }
+
+  #deliver({ call, request, outcome, keyring }: Received): void {
+    const rules = openRulesOf(call, request, keyring, this.#deps.sealing);
+    if (outcome.status !== GrpcStatus.OK || outcome.frame === undefined) {
+      const { namespace, snapshot } = call;
+      const masked = maskError(outcome, { namespace, snapshot, request: request.frame });
+      return this.#answer(openError(masked, rules));
+    }
+    const frame = fromEngineReply(call, outcome.frame);
+    const reply = transformReply(call, request, frame, this.#deps.transform, rules);
+    const answer = { ...outcome, frame: reply.frame };
+    if (!reply.withheldTask) return this.#answer(answer);
+    this.#deps.log.error("a task of the engine's own was held back", { requestId: this.#head.requestId });
+    return this.#end(answer, undefined, "a task of the engine's own was held back", 'high');
+  }
+
+  /** A box named a key that is not at hand: another process made it, or it is a peer's. */
+  #loadKey(received: Received, { keyId, nexus }: KeyNotLoaded): void {
+    const { call, missed } = received;
+    const unreadable = (): void => {
+      this.refuse(refuse('payload_unreadable', { detail: `no key ${keyId} for this namespace` }));
+    };
+    if (missed === KEYS_LOADED_MAX) return unreadable();
+    this.#deps.sealing
+      .load(call.namespace, keyId, nexus)
+      .then((found) => {
+        if (!found) return unreadable();
+        return this.#withKeys(call, (keyring) => this.#open({ ...received, keyring, missed: missed + 1 }));
+      })
+      .catch((error: unknown) => this.refuse(error));
   }
 
   #answer(answer: CallAnswer): void {
@@ -174,6 +226,19 @@ export class Call {
     return undefined;
   }
 }
+
+/** A reply's way back. */
+interface Received {
+  readonly call: PermittedCall;
+  readonly request: OutgoingRequest;
+  readonly outcome: EngineReply;
+  readonly keyring: NamespaceKeyring | undefined;
+  /** How many keys were fetched for it. */
+  readonly missed: number;
+}
+
+/** A reply holds boxes of the namespace's own keys and of a few peers'. */
+const KEYS_LOADED_MAX = 16;
 
 const notRecorded = refuse('audit_unavailable');
 /** Strict and not on disk: the caller must not take the effect for granted. */

@@ -16,6 +16,7 @@ import {
 } from '#base/wire/tls-listener';
 import type { AuditWriter } from '#core/audit/audit-writer';
 import { EnginePool, type EngineTarget } from '#core/engine/engine-pool';
+import type { Sealing } from '#core/sealing/sealing';
 import { Connections, type HeldSession } from './connections.ts';
 import { Deadlines } from './deadlines.ts';
 import { type ConnectionLoad, type GrpcDoorDeps, serveGrpcStream } from './grpc-door.ts';
@@ -43,6 +44,7 @@ export interface GatewayOptions {
     tokenKeys(): TokenKeyring;
     onChange(listener: (snapshot: DirectorySnapshot, changedIds: readonly string[]) => void): () => void;
   };
+  readonly sealing: Sealing;
   readonly engine: {
     target(): EngineTarget;
     mintToken(namespaceId: string, role: 'read' | 'write'): string;
@@ -89,6 +91,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     identifier,
     access: { nexusEnabled: options.nexusEnabled },
     transform: { tokenKeys: () => directory.tokenKeys(), nexusEnabled: options.nexusEnabled },
+    sealing: options.sealing,
     relay: {
       pool,
       deadlines,

@@ -44,6 +44,11 @@ function record(id: string, uuid: string, engineId: string): NamespaceRecord {
     allowTls12: false,
     nexusEndpoints: ['payments'],
     auditMode: 'relaxed',
+    sealing: 'off',
+    sealedAttributes: [],
+    kmsKey: '',
+    clientEncryption: 'off',
+    plaintextAllowed: [],
     revision: 1,
   } satisfies NamespaceRecord);
 }

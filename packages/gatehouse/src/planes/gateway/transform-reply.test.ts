@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Role } from '#base/proto/field-roles';
+import { Role } from '#base/proto/role';
 import { methodTables, responseTables } from '#base/proto/wire-tables';
 import { accessOf } from '#core/access/method-access';
 import { type TokenKind, unbindToken } from '#core/tokens/token-binding';
 import { decode, encode } from '#testing/grpc-client';
+import { noKeys } from '#testing/no-sealing';
 import { placesOf } from '#testing/role-places';
 import type { PermittedCall } from './identified-call.ts';
 import {
@@ -28,7 +29,7 @@ const relayed = [...methodTables.keys()].filter((path) =>
 const asked: OutgoingRequest = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false };
 
 function receive(call: PermittedCall, message: Uint8Array, request: OutgoingRequest = asked): IncomingReply {
-  return transformReply(call, request, frameOf(message), settings);
+  return transformReply(call, request, frameOf(message), settings, noKeys);
 }
 
 /** The bytes of a token of the engine: `namespace_id` = 1, `workflow_id` = 2. */
@@ -106,7 +107,10 @@ test('T-043 every token leaves bound to its namespace and its kind, also the one
 
 test('an empty token means that there is none, and stays empty', () => {
   const frame = frameOf(Buffer.from([0x0a, 0x00]));
-  assert.equal(transformReply(permitted('PollActivityTaskQueue'), asked, frame, settings).frame, frame);
+  assert.equal(
+    transformReply(permitted('PollActivityTaskQueue'), asked, frame, settings, noKeys).frame,
+    frame,
+  );
 });
 
 test("T-044b a workflow task's page token goes on with the history of that run, and with nothing else", () => {
@@ -132,9 +136,11 @@ test("T-044b a workflow task's page token goes on with the history of that run, 
         nextPageToken,
       });
     const call = permitted('GetWorkflowExecutionHistory');
-    assert.ok(transformRequest(call, frameOf(history('run-1')), settings).frame.includes('engine'));
+    assert.ok(
+      transformRequest(call, frameOf(history('run-1')), settings, undefined).frame.includes('engine'),
+    );
     assert.throws(
-      () => transformRequest(call, frameOf(history('run-2')), settings),
+      () => transformRequest(call, frameOf(history('run-2')), settings, undefined),
       refusal('token_foreign'),
     );
   }
@@ -194,7 +200,7 @@ test("T-101c sticky queues of the engine's own worker are hidden in histories, a
     }).frame;
     assert.ok(!reserved.includes('engine-host'));
     const mine = frameOf(reply('my-host:uuid', 'orders'));
-    assert.equal(transformReply(permitted(method), asked, mine, settings).frame, mine);
+    assert.equal(transformReply(permitted(method), asked, mine, settings, noKeys).frame, mine);
   }
 });
 

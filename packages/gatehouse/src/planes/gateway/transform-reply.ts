@@ -1,5 +1,5 @@
 import { refuse } from '#base/model/refusals';
-import { Role } from '#base/proto/field-roles';
+import { Role } from '#base/proto/role';
 import { MessageScanner } from '#base/proto/scan-message';
 import { cutMention, type Edit, replaceMention, spliceFrame } from '#base/proto/splice-message';
 import { responseTables } from '#base/proto/wire-tables';
@@ -9,6 +9,7 @@ import {
   isReservedWorkflowId,
   isReservedWorkflowType,
 } from '#core/access/reserved-names';
+import { type OpenRules, openMessage } from '#core/sealing/open-message';
 import { bindToken, type TokenKind } from '#core/tokens/token-binding';
 import { readText } from './flat-message.ts';
 import type { PermittedCall } from './identified-call.ts';
@@ -30,14 +31,16 @@ export interface IncomingReply {
 
 /**
  * Checks and binds what the engine answers: every namespace in it must be the caller's, every token leaves
- * bound to it, no task of the engine's own workers is handed over.
- * @throws Refusal `reply_withheld` where the reply is not this namespace's (T-048).
+ * bound to it, no task of the engine's own workers is handed over, and what was sealed is opened.
+ * @throws Refusal `reply_withheld` where the reply is not this namespace's (T-048), `payload_unreadable`.
+ * @throws KeyNotLoaded
  */
 export function transformReply(
   call: PermittedCall,
   request: OutgoingRequest,
   frame: Buffer,
   settings: TransformSettings,
+  open: OpenRules,
 ): IncomingReply {
   const table = call.method.response;
   if (!table.interesting || frame.length === PREFIX_BYTES) return { frame, withheldTask: false };
@@ -50,6 +53,7 @@ export function transformReply(
     if (edit === 'withhold-task') return { frame: toFrame(EMPTY), withheldTask: true };
     if (edit !== undefined) edits.push(edit);
   }
+  edits.push(...openMessage(scanner, open));
   return { frame: edits.length === 0 ? frame : spliceFrame(scanner, edits), withheldTask: false };
 }
 

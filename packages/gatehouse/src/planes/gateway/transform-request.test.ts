@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal } from '#base/model/refusals';
-import { Role } from '#base/proto/field-roles';
+import { Role } from '#base/proto/role';
 import { methodTables, requestTables } from '#base/proto/wire-tables';
 import { accessOf } from '#core/access/method-access';
 import { bindToken, type TokenKind } from '#core/tokens/token-binding';
@@ -30,7 +30,7 @@ function send(
   message: Uint8Array,
   given: TransformSettings = settings,
 ): OutgoingRequest {
-  return transformRequest(call, frameOf(message), given);
+  return transformRequest(call, frameOf(message), given, undefined);
 }
 
 /** Every place for a role in every method that is relayed. */
@@ -81,7 +81,10 @@ function emptyNamespace(): Uint8Array {
 
 test('a request that needs no change goes on as the very bytes that came', () => {
   const frame = frameOf(encode('workflowservice.v1.CountWorkflowExecutionsRequest', { namespace: OWN }));
-  assert.equal(transformRequest(permitted('CountWorkflowExecutions'), frame, settings).frame, frame);
+  assert.equal(
+    transformRequest(permitted('CountWorkflowExecutions'), frame, settings, undefined).frame,
+    frame,
+  );
 });
 
 test("T-021b a namespace given by id is the connection's own, and goes on by name", () => {
@@ -336,5 +339,8 @@ test('T-037 a value of an enum that nobody knows goes on: it can carry no name',
     Buffer.from([0x58, 0x63]),
   ]);
   const frame = frameOf(message);
-  assert.equal(transformRequest(permitted('StartWorkflowExecution'), frame, settings).frame, frame);
+  assert.equal(
+    transformRequest(permitted('StartWorkflowExecution'), frame, settings, undefined).frame,
+    frame,
+  );
 });

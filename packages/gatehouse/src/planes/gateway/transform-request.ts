@@ -1,10 +1,11 @@
+import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
 import type { TokenKeyring } from '#base/crypto/token-keyring';
 import { refuse } from '#base/model/refusals';
-import { Role } from '#base/proto/field-roles';
+import { Role } from '#base/proto/role';
 import { Fault, faultNames, MessageScanner } from '#base/proto/scan-message';
 import { cutMention, type Edit, insertField, replaceMention, spliceFrame } from '#base/proto/splice-message';
-import { ROLE_SHIFT, requestTables } from '#base/proto/wire-tables';
-import { PREFIX_BYTES } from '#base/wire/grpc-message';
+import { requestTables, roleOfCode } from '#base/proto/wire-tables';
+import { PREFIX_BYTES, REQUEST_BYTES_MAX } from '#base/wire/grpc-message';
 import { isTrustedNexusHeader } from '#core/access/nexus-headers';
 import {
   isReservedIdentity,
@@ -15,6 +16,7 @@ import {
   reachesReserved,
 } from '#core/access/reserved-names';
 import { findQueryFault } from '#core/engine/query-rules';
+import { sealMessage } from '#core/sealing/seal-message';
 import { type TokenScope, unbindToken } from '#core/tokens/token-binding';
 import type { PermittedCall } from './identified-call.ts';
 import { admitCallback } from './nexus-callbacks.ts';
@@ -43,18 +45,20 @@ const SYSTEM_ENDPOINT = '__temporal_system';
 const MAY_READ_RESERVED = /\/(?:DescribeWorkflowExecution|GetWorkflowExecutionHistory(?:Reverse)?)$/;
 
 /**
- * Do all mentions agree? Checks every namespace, token and reserved name in the request, and gives the
- * engine only bytes that were checked. Nothing is decoded: fields are found by the wire tables.
+ * Do all mentions agree? Checks every namespace, token and reserved name in the request, seals what it says,
+ * and gives the engine only bytes that were checked. Nothing is decoded: fields are found by the wire tables.
  * @throws Refusal.
  */
 export function transformRequest(
   call: PermittedCall,
   frame: Buffer,
   settings: TransformSettings,
+  keyring: NamespaceKeyring | undefined,
 ): OutgoingRequest {
   if (!scanner.scan(call.method.request, frame, PREFIX_BYTES, frame.length)) throw faultRefusal(scanner);
   const work = new RequestWork(call, settings);
   for (let mention = 0; mention < scanner.mentionCount; mention += 1) work.visit(mention);
+  work.seal(keyring);
   return work.finish(frame);
 }
 
@@ -116,20 +120,33 @@ class RequestWork {
         return this.#query(mention);
       case Role.batchQuery:
         return this.#batchQuery(mention);
-      case Role.inertNamespace:
-      case Role.executionMessage:
-        return undefined;
-      default:
+      case Role.workflowId:
+      case Role.workflowType:
+      case Role.taskQueue:
+      case Role.identity:
+      case Role.searchAttribute:
         return this.#reservedName(mention);
+      // Payloads and failures among them: see `seal`.
+      default:
+        return undefined;
     }
+  }
+
+  seal(keyring: NamespaceKeyring | undefined): void {
+    const { sealing, sealedAttributes } = this.#call.namespace;
+    this.#edits.push(...sealMessage(scanner, { sealing: sealing !== 'off', keyring, sealedAttributes }));
   }
 
   finish(frame: Buffer): OutgoingRequest {
     const { namespace, method } = this.#call;
     const tag = this.#namespaceNamed ? 0 : namespaceTag(method.request.codes);
-    if (tag !== 0) this.#edits.unshift(insertField(scanner, tag, Buffer.from(namespace.id)));
+    if (tag !== 0) this.#edits.unshift(insertField(scanner, [tag], Buffer.from(namespace.id)));
+    const outgoing = this.#edits.length === 0 ? frame : spliceFrame(scanner, this.#edits);
+    // Sealing adds to a message, and the engine's limit stays where it is (data-plane.md 5.4).
+    if (outgoing.length > frame.length && outgoing.length - PREFIX_BYTES > REQUEST_BYTES_MAX)
+      throw refuse('message_too_large', { detail: 'with its seals' });
     return {
-      frame: this.#edits.length === 0 ? frame : spliceFrame(scanner, this.#edits),
+      frame: outgoing,
       question: hasRole(method.response.codes, Role.pageToken) ? this.#questionText() : '',
       aboutReserved: this.#aboutReserved,
     };
@@ -230,7 +247,7 @@ class RequestWork {
 }
 
 function roleAt(codes: Int32Array, number: number): number {
-  return ((codes[number] ?? 0) >> ROLE_SHIFT) & 31;
+  return roleOfCode(codes[number] ?? 0);
 }
 
 function hasRole(codes: Int32Array, role: number): boolean {

@@ -1,5 +1,7 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
-import { fieldRules, Role } from '#base/proto/field-roles';
+import { fieldRules } from '#base/proto/field-roles';
+import { payloadRoleOf } from '#base/proto/payload-roles';
+import { Role } from '#base/proto/role';
 
 export type Direction = 'request' | 'response';
 
@@ -14,16 +16,37 @@ export const messageRoles: ReadonlySet<number> = new Set([
   Role.taskQueueMessage,
   Role.callbackHeader,
   Role.masked,
+  Role.payload,
+  Role.memoPayload,
+  Role.headerPayload,
+  Role.attributePayload,
+  Role.failureAttributes,
+  Role.nexusPlace,
 ]);
+
+const PAYLOAD = 'temporal.api.common.v1.Payload';
+
+/** Is it of type Payload, as itself, in a list or as the values of a map? */
+export function isPayload(field: DescField): boolean {
+  return field.message?.typeName === PAYLOAD;
+}
+
+/** The role of a map's values. */
+export function roleOfValues(message: DescMessage, field: DescField): number {
+  return isPayload(field) ? Role[payloadRoleOf(shortName(message), field.name)] : Role.none;
+}
+
+function shortName(message: DescMessage): string {
+  return message.typeName.startsWith(PREFIX) ? message.typeName.slice(PREFIX.length) : message.typeName;
+}
 
 /**
  * The role of a field, worked out from the overlay alone: a second opinion on the generated tables, which the
  * scanner uses. A rule for a map is about its keys, or about its entries where `entryRoles` says so.
  */
 export function roleOfField(direction: Direction, message: DescMessage, field: DescField): number {
-  const short = message.typeName.startsWith(PREFIX)
-    ? message.typeName.slice(PREFIX.length)
-    : message.typeName;
+  const short = shortName(message);
+  if (isPayload(field) && field.fieldKind !== 'map') return Role[payloadRoleOf(short, field.name)];
   const last = fieldRules.findLast(
     (rule) =>
       (rule.direction === 'both' || rule.direction === direction) &&

@@ -91,7 +91,16 @@ function fieldArbitrary(field: DescField, depth: number): fc.Arbitrary<Setter> {
   return value.map((it) => (message) => message.set(field, it));
 }
 
+/** The only blob that a tenant may get: a piece of history. */
+function blobArbitrary(depth: number): Values {
+  return messageArbitrary(messageType('temporal.api.history.v1.History'), depth).map((history) =>
+    toBinary(history.desc, history.message),
+  );
+}
+
 function valueArbitrary(field: DescField, depth: number): Values {
+  if (field.parent.typeName === 'temporal.api.common.v1.DataBlob' && field.name === 'data')
+    return blobArbitrary(Math.max(0, depth - 1));
   if (field.message !== undefined) return messageArbitrary(field.message, depth - 1);
   if (field.enum !== undefined) {
     const known = field.enum.values.map(({ number }) => number);

@@ -1,4 +1,4 @@
-import { Role } from '#base/proto/field-roles';
+import { Role } from '#base/proto/role';
 import type { MessageScanner } from '#base/proto/scan-message';
 import { messageRoles } from './field-role.ts';
 import type { WalkedMention } from './walk-mentions.ts';

@@ -9,8 +9,8 @@ import {
 import { type ReflectList, type ReflectMap, type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import { messageType } from '#base/proto/api-registry';
-import { entryRoles, Role } from '#base/proto/field-roles';
-import { type Direction, roleOfField } from './field-role.ts';
+import { entryRoles, Role } from '#base/proto/role';
+import { type Direction, roleOfField, roleOfValues } from './field-role.ts';
 
 /** One field with a role in a decoded message. */
 export interface WalkedMention {
@@ -29,6 +29,9 @@ export interface Walk {
   /** Writes edits inside an Any back into it: call once after the last edit. */
   settle(): void;
 }
+
+const BLOB = 'temporal.api.common.v1.DataBlob';
+const BLOB_CONTENT = 'temporal.api.history.v1.History';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const hexOf = (value: unknown): string =>
@@ -63,7 +66,8 @@ class Walker {
       if (!message.isSet(field)) continue;
       const role = roleOfField(this.#direction, message.desc, field);
       if (field.fieldKind === 'list') this.#list(role, field, message.get(field));
-      else if (field.fieldKind === 'map') this.#map(role, field, message.get(field));
+      else if (field.fieldKind === 'map')
+        this.#map(role, roleOfValues(message.desc, field), field, message.get(field));
       else this.#single(role, field, message);
     }
     for (const unknown of message.getUnknown() ?? []) {
@@ -78,6 +82,18 @@ class Walker {
       cut: () => owner.clear(field),
     });
     if (field.message !== undefined) this.#inner(value as ReflectMessage);
+    if (owner.desc.typeName === BLOB && field.name === 'data') this.#blob(owner);
+  }
+
+  /** A piece of history in a blob. */
+  #blob(owner: ReflectMessage): void {
+    const blob = owner.message as unknown as { data: Uint8Array };
+    const desc = messageType(BLOB_CONTENT);
+    const content = fromBinary(desc, blob.data, { recursionLimit: 10_000 });
+    this.#settles.push(() => {
+      blob.data = toBinary(desc, content);
+    });
+    this.message(reflect(desc, content));
   }
 
   #list(role: number, field: DescField, list: ReflectList): void {
@@ -94,11 +110,12 @@ class Walker {
     }
   }
 
-  #map(role: number, field: DescField, map: ReflectMap): void {
+  #map(role: number, ofValues: number, field: DescField, map: ReflectMap): void {
     for (const [key, value] of map) {
       if (entryRoles.has(role)) {
         this.mentions.push({ role, number: field.number, value: 'message', cut: () => map.delete(key) });
       } else if (role !== Role.none) this.mentions.push({ role, number: 1, value: hexOf(key) });
+      if (ofValues !== Role.none) this.mentions.push({ role: ofValues, number: 2, value: 'message' });
       if (field.message !== undefined) this.#inner(value as ReflectMessage);
     }
   }
