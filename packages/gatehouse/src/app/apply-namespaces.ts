@@ -5,13 +5,14 @@ import { Refusal } from '#base/model/refusals';
 import { fingerprintsOfCertificates, parseCaBundle } from '#base/pki/ca-bundle';
 import { parseCertificateFilters } from '#base/pki/certificate-filter';
 import type { Clock } from '#base/runtime/clock';
-import type { Directory } from '#base/store/directory';
+import type { Directory, EncryptionSettings } from '#base/store/directory';
 import { publicRoots } from '#base/wire/public-roots';
 import type { AuditWriter } from '#core/audit/audit-writer';
 import type { EngineHandle } from '#core/engine/engine-handle';
 import { registerNamespace } from '#core/engine/register-namespace';
 import { setRetention } from '#core/engine/set-retention';
 import { adminEvent } from './admin-event.ts';
+import { changeEncryption, createKeyGiving, type KeyGiving } from './apply-encryption.ts';
 
 /** A namespace as it should be. What is left out keeps its value, or gets the directory's default. */
 export interface WantedNamespace {
@@ -22,6 +23,7 @@ export interface WantedNamespace {
   readonly allowTls12?: boolean;
   readonly nexusEndpoints?: readonly string[];
   readonly auditMode?: NamespaceRecord['auditMode'];
+  readonly encryption?: EncryptionSettings;
 }
 
 export interface NamespaceFault {
@@ -88,22 +90,30 @@ export interface ApplyParts {
   readonly audit: AuditWriter;
   readonly clock: Clock;
   readonly region: string;
+  /**
+   * Gives a namespace its first keys, or finds them. Asked for every sealed namespace at each apply; for one
+   * that is to be sealed from now on before that is written, with its record as it will be.
+   */
+  readonly ensureKeys?: (record: NamespaceRecord) => Promise<void>;
 }
 
 /**
  * Makes namespaces as wanted, in the directory and in the engine, and records each change. Judge them first.
- * Can be repeated after a failure: what is so already is left alone.
- * @returns what was changed, one text each. @throws Refusal `directory_unavailable`, EngineError.
+ * Can be repeated after a failure: what is so already is left alone. A namespace whose keys cannot be made
+ * stays out of the engine and keeps no other from being applied.
+ * @returns what was changed, one text each. @throws Refusal `directory_unavailable`, EngineError; at the end,
+ * what `ensureKeys` threw first.
  */
 export async function applyNamespaces(
   parts: ApplyParts,
   wanted: readonly WantedNamespace[],
 ): Promise<readonly string[]> {
+  const keys = createKeyGiving(parts.ensureKeys);
   const changes: string[] = [];
   for (const namespace of wanted) {
     const stored = parts.directory.snapshot().namespaces.get(namespace.id);
     const fields =
-      stored === undefined ? await make(parts, namespace) : await change(parts, namespace, stored);
+      stored === undefined ? await make(parts, namespace) : await change(parts, namespace, stored, keys);
     if (fields.length === 0) continue;
     const verb = stored === undefined ? 'namespace.create' : 'namespace.update';
     const detail = fields.join(', ');
@@ -112,16 +122,31 @@ export async function applyNamespaces(
     );
     changes.push(`${namespace.id}: ${detail}`);
   }
-  await registerAll(parts);
+  for (const record of parts.directory.snapshot().namespaces.values()) {
+    if (record.region === parts.region && record.sealing !== 'off') await keys.give(record);
+  }
+  await registerAll(parts, keys.without);
+  if (keys.failure !== undefined) throw keys.failure;
   return changes;
 }
 
-/** Every namespace of this region that the engine does not know yet. */
-async function registerAll({ directory, engine, region }: ApplyParts): Promise<void> {
+/** Every namespace of this region that the engine does not know yet and that can be served. */
+async function registerAll(
+  { directory, engine, region }: ApplyParts,
+  without: ReadonlySet<string>,
+): Promise<void> {
   for (const record of directory.snapshot().namespaces.values()) {
-    if (record.region !== region || record.engineId !== null) continue;
-    const engineId = await registerNamespace(engine, { id: record.id, retentionDays: record.retentionDays });
-    await directory.write.setEngineId(record.id, engineId, record.revision);
+    if (record.region !== region || record.engineId !== null || without.has(record.id)) continue;
+    const { engineId, existed } = await registerNamespace(engine, {
+      id: record.id,
+      retentionDays: record.retentionDays,
+    });
+    // What it holds was stored before there was a gateway, and must stay readable.
+    const open = existed && record.sealing === 'on';
+    const { revision } = open
+      ? await directory.write.setEncryption(record.id, { sealing: 'migrate' }, record.revision)
+      : record;
+    await directory.write.setEngineId(record.id, engineId, revision);
   }
 }
 
@@ -136,6 +161,7 @@ async function make({ directory, region }: ApplyParts, wanted: WantedNamespace):
     allowTls12: wanted.allowTls12 ?? false,
     nexusEndpoints: wanted.nexusEndpoints ?? [],
     auditMode: wanted.auditMode ?? 'relaxed',
+    ...wanted.encryption,
   });
   return ['created'];
 }
@@ -145,6 +171,7 @@ async function change(
   { directory, engine }: ApplyParts,
   wanted: WantedNamespace,
   stored: NamespaceRecord,
+  keys: KeyGiving,
 ): Promise<readonly string[]> {
   const { id } = wanted;
   const { write } = directory;
@@ -181,6 +208,7 @@ async function change(
     if (stored.engineId !== null) await setRetention(engine, { id, retentionDays });
     await write.setRetentionDays(id, retentionDays);
   });
+  fields.push(...(await changeEncryption(directory, wanted.encryption ?? {}, stored, keys)));
   return fields;
 }
 

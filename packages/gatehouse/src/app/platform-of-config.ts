@@ -1,8 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '#base/config/schema';
+import type { KmsSpec } from '#base/crypto/kms-adapters/kms-spec';
 import type { DatabaseOptions } from '#base/store/database/database';
+import type { EncryptionSettings } from '#base/store/directory';
 import type { WantedNamespace } from './apply-namespaces.ts';
+import type { KmsSpecs } from './kms-keys.ts';
 import type { EngineChoice } from './open-engine.ts';
+import type { KeyLives } from './open-sealing.ts';
+
+const MINUTE_MS = 60_000;
 
 /** The directory's database, as configured. @param path where SQLite keeps it. */
 export function databaseOf({ directory }: Config, path: string): DatabaseOptions {
@@ -96,8 +102,36 @@ export async function namespacesOf(config: Config): Promise<readonly WantedNames
       allowTls12: namespace.allowTls12,
       nexusEndpoints: namespace.nexusEndpoints,
       auditMode: namespace.audit,
+      encryption: encryptionOf(namespace.encryption),
     })),
   );
+}
+
+/** Every setting is named: a line that was taken out of the file takes its setting back. */
+function encryptionOf(encryption: Config['namespaces'][number]['encryption']): Required<EncryptionSettings> {
+  const { atRest, kmsKey = '', sealedAttributes, clientSide, plaintextAllowed } = encryption;
+  return { sealing: atRest, sealedAttributes, kmsKey, clientEncryption: clientSide, plaintextAllowed };
+}
+
+/** @param localKeyFile the key file of the home, for a local KMS without one of its own. */
+export function kmsSpecsOf({ encryption }: Config, localKeyFile: string): KmsSpecs {
+  const specOf = (kms: Config['encryption']['kms']): KmsSpec =>
+    kms.kind === 'local' ? { kind: 'local', keyFile: kms.keyFile ?? localKeyFile } : kms;
+  return {
+    platform: specOf(encryption.kms),
+    previous: encryption.previousKms.map(specOf),
+    named: encryption.keys.map(({ name, kms }) => ({ name, spec: specOf(kms) })),
+  };
+}
+
+/** How long keys live, as configured. */
+export function keyLivesOf({ encryption }: Config): KeyLives {
+  return {
+    cacheMs: encryption.cacheMinutes * MINUTE_MS,
+    dataKeyMaxAgeMs: encryption.dataKeyMinutes * MINUTE_MS,
+    dataKeyMaxMessages: encryption.dataKeyMessages,
+    namespaceKeyDays: encryption.namespaceKeyDays,
+  };
 }
 
 /** Without the keys that are undefined: a stored filter has none. */

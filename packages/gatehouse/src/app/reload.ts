@@ -22,6 +22,7 @@ const FIXED = [
   'gateway.allowTls12',
   'directory',
   'engine',
+  'encryption',
 ] as const;
 
 export interface ReloadParts {

@@ -8,7 +8,7 @@ import { requireFree } from './choose-port.ts';
 import { homeAt } from './home.ts';
 import { ensureServerCertificate } from './home-certificates.ts';
 import type { Machine, Step } from './open-engine.ts';
-import { databaseOf, engineOf, filesOf, namespacesOf } from './platform-of-config.ts';
+import { databaseOf, engineOf, filesOf, keyLivesOf, kmsSpecsOf, namespacesOf } from './platform-of-config.ts';
 import { identityFaults, namespaceFaults, reload, warnOfHosts } from './reload.ts';
 import { NamespacesRefused, type Platform, startPlatform } from './start-platform.ts';
 import { signatureOf, watchFiles } from './watch-files.ts';
@@ -96,6 +96,8 @@ async function start(options: ServeOptions): Promise<Platform> {
       certificateFile: config.gateway.certificateFile,
       keyFile: config.gateway.keyFile,
       allowTls12: config.gateway.allowTls12,
+      kms: kmsSpecsOf(config, home.kmsKeyFile),
+      keyLives: keyLivesOf(config),
     });
   } catch (error) {
     if (error instanceof NamespacesRefused) throw new ConfigError(options.configFile, namespaceFaults(error));

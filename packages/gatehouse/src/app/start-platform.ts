@@ -22,7 +22,9 @@ import {
 } from './apply-namespaces.ts';
 import { ensureNexusEndpoints } from './ensure-nexus-endpoints.ts';
 import type { Home } from './home.ts';
+import { type KmsKeys, type KmsSpecs, openKmsKeys } from './kms-keys.ts';
 import { type EngineChoice, type Machine, openEngine, type Step } from './open-engine.ts';
+import { type KeyLives, type OpenSealing, openSealing } from './open-sealing.ts';
 import { type IdentityFiles, type IdentityWatch, loadIdentity, watchIdentity } from './server-identity.ts';
 
 export interface PlatformOptions extends Machine {
@@ -40,6 +42,9 @@ export interface PlatformOptions extends Machine {
   readonly certificateFile: string;
   readonly keyFile: string;
   readonly allowTls12: boolean;
+  /** Absent: a key file in the home wraps everything. */
+  readonly kms?: KmsSpecs;
+  readonly keyLives?: KeyLives;
   readonly log: Log;
   readonly step: Step;
 }
@@ -85,9 +90,17 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
   const { home, log, step, region } = options;
   const clock = systemClock;
   await makePrivateFolder(home.root);
-  const kms = await openLocalKms(home.kmsKeyFile);
+  // What is the home's own stays under the home's own key, whatever wraps the directory's.
+  const homeKms = await openLocalKms(home.kmsKeyFile);
+  const local: KmsSpecs = {
+    platform: { kind: 'local', keyFile: home.kmsKeyFile },
+    previous: [],
+    named: [],
+  };
+  const kmsKeys = await openKmsKeys(options.kms ?? local, log);
+  undo.push(() => kmsKeys.close());
   const audit = await step('Opening the audit chain', async () => {
-    const signingKey = await openAuditSigningKey(home.auditKeyFile, kms);
+    const signingKey = await openAuditSigningKey(home.auditKeyFile, homeKms);
     return await openAuditWriter({ folder: home.audit, clock, log, signingKey });
   });
   undo.push(() => audit.close());
@@ -95,7 +108,7 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
     await makePrivateFolder(dirname(home.directoryFile));
     return await openDirectory({
       database: options.database,
-      kms,
+      kms: kmsKeys.platform,
       cachePath: home.directoryCopyFile,
       clock,
       log,
@@ -111,17 +124,30 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
   const engine = await openEngine({ ...options, clock });
   undo.push(() => engine.stop());
   recordAccepted(engine, audit, clock);
-  const parts = { directory, engine, audit, clock, region };
+  const endpoints = options.nexusEnabled ? (options.nexusEndpoints ?? []) : [];
+  const sealing = openSealing({
+    directory,
+    kmsKeys,
+    audit,
+    region,
+    lives: options.keyLives ?? {},
+    nexusEndpoints: endpoints,
+    clock,
+    log,
+  });
+  undo.push(() => sealing.close());
+  const parts = { directory, engine, audit, clock, region, ensureKeys: sealing.ensureKeys };
   const apply = async (wanted: readonly WantedNamespace[]): Promise<readonly string[]> => {
     judge(wanted);
     return await applyNamespaces(parts, wanted);
   };
   await step('Registering namespaces', () => applyIfPossible(apply, options));
-  const endpoints = options.nexusEnabled ? (options.nexusEndpoints ?? []) : [];
   if (endpoints.length > 0) {
     await step('Registering Nexus endpoints', () => ensureNexusEndpoints(parts, endpoints));
   }
-  const { gateway, identity } = await step('Opening the gateway', () => openGateway(options, parts));
+  const { gateway, identity } = await step('Opening the gateway', () =>
+    openGateway(options, { ...parts, sealing }),
+  );
   return {
     gateway,
     engine,
@@ -130,7 +156,8 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
     applyNamespaces: apply,
     judgeNamespaces: judge,
     followIdentity: (files) => identity.follow(files),
-    stop: (drainMs) => stop({ gateway, identity, engine, audit, directory }, options, drainMs),
+    stop: (drainMs) =>
+      stop({ gateway, identity, engine, sealing, audit, directory, kmsKeys }, options, drainMs),
   };
 }
 
@@ -162,7 +189,13 @@ function recordAccepted(engine: EngineHandle, audit: AuditWriter, clock: Clock):
 
 async function openGateway(
   options: PlatformOptions,
-  parts: { directory: Directory; engine: EngineHandle; audit: AuditWriter; clock: Clock },
+  parts: {
+    directory: Directory;
+    engine: EngineHandle;
+    audit: AuditWriter;
+    clock: Clock;
+    sealing: OpenSealing;
+  },
 ): Promise<{ readonly gateway: Gateway; readonly identity: IdentityWatch }> {
   const { engine, audit, clock } = parts;
   const { log } = options;
@@ -178,6 +211,7 @@ async function openGateway(
     allowTls12: options.allowTls12,
     nexusEnabled: options.nexusEnabled,
     directory: parts.directory,
+    sealing: parts.sealing.sealing,
     engine: {
       target: () => {
         const { serverName, ca, cert, key } = engine.tls;
@@ -198,7 +232,11 @@ async function openGateway(
 const AFTER_ENGINE_MS = 1000;
 
 async function stop(
-  parts: Pick<Platform, 'gateway' | 'engine' | 'audit' | 'directory'> & { readonly identity: IdentityWatch },
+  parts: Pick<Platform, 'gateway' | 'engine' | 'audit' | 'directory'> & {
+    readonly identity: IdentityWatch;
+    readonly sealing: OpenSealing;
+    readonly kmsKeys: KmsKeys;
+  },
   { engine: choice, log }: PlatformOptions,
   drainMs: number,
 ): Promise<void> {
@@ -217,8 +255,10 @@ async function stop(
   for (const [part, close] of [
     ...steps,
     ['engine', () => engine.stop()] as const,
+    ['sealing', () => parts.sealing.close()] as const,
     ['audit', () => audit.close()] as const,
     ['directory', () => directory.close()] as const,
+    ['kms', () => parts.kmsKeys.close()] as const,
   ]) {
     // One part that does not close must not keep the others open.
     await close().catch((error: unknown) => log.error('a part did not close', { part, error }));

@@ -5,6 +5,7 @@ import type { Log } from '#base/runtime/log';
 import { takeProcessLock } from '#base/runtime/process-lock';
 import { makePrivateFolder } from '#base/runtime/safe-file';
 import type { DatabaseOptions } from '#base/store/database/database';
+import type { EncryptionSettings } from '#base/store/directory';
 import type { WantedNamespace } from './apply-namespaces.ts';
 import { choosePort } from './choose-port.ts';
 import { describeEndpoint, type EndpointFile, writeEndpointFile } from './endpoint-file.ts';
@@ -19,6 +20,7 @@ const UP_REGION = 'aws-local';
 const NAMES = { account: UP_ACCOUNT, domain: UP_DOMAIN };
 const GRPC_PORT = 7233;
 const HTTPS_PORT = 7243;
+const SEALED: EncryptionSettings = { sealing: 'on' };
 const CERTIFICATE_LOOK_MS = 3_600_000;
 
 export interface UpOptions extends Machine {
@@ -34,6 +36,9 @@ export interface UpOptions extends Machine {
   readonly engineStorage?: Extract<EngineChoice, { kind: 'embedded' }>['storage'];
   readonly database?: DatabaseOptions;
   readonly nexusEnabled?: boolean;
+  /** How every namespace's payloads are kept: sealed, unless said otherwise. */
+  readonly encryption?: EncryptionSettings;
+  readonly keyLives?: NonNullable<PlatformOptions['keyLives']>;
   readonly nexusEndpoints?: NonNullable<PlatformOptions['nexusEndpoints']>;
 }
 
@@ -73,7 +78,9 @@ async function start(options: UpOptions, home: Home, release: () => Promise<unkn
   const ids = new Set(['default', ...options.namespaces].map((name) => `${name}.${UP_ACCOUNT}`));
   // Those of an earlier `up` keep their certificates fresh too.
   for (const id of await namespaceFolders(home)) if (isOurs(id)) ids.add(id);
-  const namespaces = await options.step('Preparing certificates', () => prepareCertificates(home, ids));
+  const namespaces = await options.step('Preparing certificates', () =>
+    prepareCertificates(home, ids, options),
+  );
   const platform = await startPlatform({
     ...options,
     home,
@@ -102,7 +109,7 @@ async function start(options: UpOptions, home: Home, release: () => Promise<unkn
 
 /** Writes what users need to reach the platform, and keeps it fresh. */
 async function describe(
-  { log }: UpOptions,
+  { log, encryption = SEALED }: UpOptions,
   { home, platform, ids }: { readonly home: Home; readonly platform: Platform; readonly ids: Set<string> },
   release: () => Promise<unknown>,
 ): Promise<Up> {
@@ -112,7 +119,7 @@ async function describe(
   );
   for (const id of unseen) ids.add(id);
   const renew = async (): Promise<void> => {
-    await platform.applyNamespaces(await prepareCertificates(home, ids));
+    await platform.applyNamespaces(await prepareCertificates(home, ids, { encryption }));
   };
   if (unseen.length > 0) await renew();
   const { grpc, https } = platform.gateway;
@@ -144,11 +151,13 @@ async function describe(
 async function prepareCertificates(
   home: Home,
   ids: ReadonlySet<string>,
+  { encryption = SEALED }: Pick<UpOptions, 'encryption'>,
 ): Promise<readonly WantedNamespace[]> {
   const nowMs = systemClock.now();
   await ensureServerCertificate(home, NAMES, nowMs);
   const wanted: WantedNamespace[] = [];
-  for (const id of ids) wanted.push({ id, caPem: await ensureClientCertificate(home, id, nowMs) });
+  for (const id of ids)
+    wanted.push({ id, caPem: await ensureClientCertificate(home, id, nowMs), encryption });
   return wanted;
 }
 

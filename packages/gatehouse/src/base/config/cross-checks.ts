@@ -1,8 +1,6 @@
-/** A fault of the configuration as a whole: each key may be right by itself. */
-export interface CrossFault {
-  readonly key: string;
-  readonly problem: string;
-}
+import type { CrossFault } from './cross-fault.ts';
+import { encryptionChecks } from './encryption-checks.ts';
+import { valueAt } from './value-at.ts';
 
 /**
  * What the schema cannot say. Takes the configuration as it was written, references to secrets resolved: its
@@ -14,29 +12,20 @@ export function crossChecks(config: unknown): readonly CrossFault[] {
     ...credentialsInClear(config),
     ...databasesApart(config),
     ...listenersApart(config),
+    ...encryptionChecks(config),
     ...namespaces(config),
   ];
-}
-
-/** The value at a dotted key, or undefined where there is none. */
-function at(config: unknown, key: string): unknown {
-  let value = config;
-  for (const name of key.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
-    value = Reflect.get(value, name);
-  }
-  return value;
 }
 
 const WITH_ADDRESS = ['caFile', 'certificateFile', 'keyFile', 'jwks'];
 const WITHOUT_ADDRESS = ['binary', 'storage', 'historyShards'];
 
 function externalEngine(config: unknown): CrossFault[] {
-  const isExternal = at(config, 'engine.address') !== undefined;
+  const isExternal = valueAt(config, 'engine.address') !== undefined;
   const faults: CrossFault[] = [];
   for (const name of WITH_ADDRESS) {
     const key = `engine.${name}`;
-    const isSet = at(config, key) !== undefined;
+    const isSet = valueAt(config, key) !== undefined;
     if (isExternal && !isSet)
       faults.push({ key, problem: 'is missing: it is needed where engine.address is set' });
     if (!isExternal && isSet)
@@ -44,7 +33,7 @@ function externalEngine(config: unknown): CrossFault[] {
   }
   for (const name of WITHOUT_ADDRESS) {
     const key = `engine.${name}`;
-    if (!isExternal || at(config, key) === undefined) continue;
+    if (!isExternal || valueAt(config, key) === undefined) continue;
     faults.push({ key, problem: 'is for an engine that is run here: remove it, or remove engine.address' });
   }
   return faults;
@@ -53,8 +42,8 @@ function externalEngine(config: unknown): CrossFault[] {
 /** A password must not cross a network in clear. */
 function credentialsInClear(config: unknown): CrossFault[] {
   return ['directory', 'engine.storage'].flatMap((key) => {
-    const host = at(config, `${key}.host`);
-    if (typeof host !== 'string' || isLocal(host) || at(config, `${key}.tls`) !== undefined) return [];
+    const host = valueAt(config, `${key}.host`);
+    if (typeof host !== 'string' || isLocal(host) || valueAt(config, `${key}.tls`) !== undefined) return [];
     return [
       {
         key: `${key}.tls`,
@@ -71,12 +60,12 @@ function isLocal(host: string): boolean {
 /** Three schemas, three databases: each owner upgrades its own. */
 function databasesApart(config: unknown): CrossFault[] {
   const [directory, storage] = ['directory', 'engine.storage'].map((key) => ({
-    kind: at(config, `${key}.kind`),
-    server: `${String(at(config, `${key}.host`))}:${String(at(config, `${key}.port`) ?? 5432)}`,
+    kind: valueAt(config, `${key}.kind`),
+    server: `${String(valueAt(config, `${key}.host`))}:${String(valueAt(config, `${key}.port`) ?? 5432)}`,
   }));
   if (storage?.kind !== 'postgres') return [];
-  const main = at(config, 'engine.storage.database') ?? 'temporal';
-  const visibility = at(config, 'engine.storage.visibilityDatabase') ?? 'temporal_visibility';
+  const main = valueAt(config, 'engine.storage.database') ?? 'temporal';
+  const visibility = valueAt(config, 'engine.storage.visibilityDatabase') ?? 'temporal_visibility';
   const faults: CrossFault[] = [];
   if (main === visibility) {
     faults.push({
@@ -84,7 +73,7 @@ function databasesApart(config: unknown): CrossFault[] {
       problem: 'must not be the database of engine.storage.database: give it one of its own',
     });
   }
-  const own = at(config, 'directory.database') ?? 'gatehouse';
+  const own = valueAt(config, 'directory.database') ?? 'gatehouse';
   if (
     directory?.kind === 'postgres' &&
     directory.server === storage.server &&
@@ -99,17 +88,17 @@ function databasesApart(config: unknown): CrossFault[] {
 }
 
 function listenersApart(config: unknown): CrossFault[] {
-  const grpc = at(config, 'gateway.grpc.address');
-  if (typeof grpc !== 'string' || grpc.endsWith(':0') || grpc !== at(config, 'gateway.https.address'))
+  const grpc = valueAt(config, 'gateway.grpc.address');
+  if (typeof grpc !== 'string' || grpc.endsWith(':0') || grpc !== valueAt(config, 'gateway.https.address'))
     return [];
   return [{ key: 'gateway.https.address', problem: 'must not be that of gateway.grpc: choose another port' }];
 }
 
 function namespaces(config: unknown): CrossFault[] {
-  const list = at(config, 'namespaces');
+  const list = valueAt(config, 'namespaces');
   if (!Array.isArray(list)) return [];
-  const ids = list.map((namespace: unknown) => at(namespace, 'id'));
-  const gatewayAllows = at(config, 'gateway.allowTls12') === true;
+  const ids = list.map((namespace: unknown) => valueAt(namespace, 'id'));
+  const gatewayAllows = valueAt(config, 'gateway.allowTls12') === true;
   return list.flatMap((namespace: unknown, index) => {
     const faults: CrossFault[] = [];
     const first = ids.indexOf(ids[index]);
@@ -119,7 +108,7 @@ function namespaces(config: unknown): CrossFault[] {
         problem: `is that of namespaces.${first} too: remove one of them`,
       });
     }
-    if (at(namespace, 'allowTls12') === true && !gatewayAllows) {
+    if (valueAt(namespace, 'allowTls12') === true && !gatewayAllows) {
       faults.push({
         key: `namespaces.${index}.allowTls12`,
         problem: 'has no effect where gateway.allowTls12 is not true: set that, or remove this',

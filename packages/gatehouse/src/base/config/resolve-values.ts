@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { Secret } from '#base/crypto/secret';
 import type { ConfigFault } from './config-error.ts';
@@ -9,11 +9,33 @@ export interface ResolveOptions {
 }
 
 /** Keys whose values are references to secrets, by their last name. */
-const SECRET_KEYS: ReadonlySet<string> = new Set(['password']);
+const SECRET_KEYS: ReadonlySet<string> = new Set([
+  'password',
+  'token',
+  'secretAccessKey',
+  'clientSecret',
+  'pin',
+]);
 /** Keys that are paths: relative ones are taken from where the file lies. */
-const PATH_KEYS: ReadonlySet<string> = new Set(['home', 'caFile', 'certificateFile', 'keyFile', 'binary']);
+const PATH_KEYS: ReadonlySet<string> = new Set([
+  'home',
+  'caFile',
+  'certificateFile',
+  'keyFile',
+  'credentialsFile',
+  'library',
+  'binary',
+]);
 /** Of these, the files that must be there when the configuration is read. */
-const FILE_KEYS: ReadonlySet<string> = new Set(['caFile', 'certificateFile', 'keyFile']);
+const FILE_KEYS: ReadonlySet<string> = new Set([
+  'caFile',
+  'certificateFile',
+  'keyFile',
+  'credentialsFile',
+  'library',
+]);
+/** And of these, those that hold a key: for this user only. */
+const PRIVATE_KEYS: ReadonlySet<string> = new Set(['keyFile', 'credentialsFile']);
 
 /**
  * Replaces references to secrets by the secrets, and relative paths by absolute ones, and looks at the files.
@@ -54,8 +76,14 @@ function resolveText(
   // The schema says what is wrong with an empty one.
   if (!PATH_KEYS.has(name) || text === '') return text;
   const file = isAbsolute(text) ? text : resolve(options.folder, text);
-  if (FILE_KEYS.has(name)) inspectFile(file, name === 'keyFile', fault);
+  if (FILE_KEYS.has(name) && !isYetToBeMade(file, path)) inspectFile(file, PRIVATE_KEYS.has(name), fault);
   return file;
+}
+
+/** The key file of a local KMS is made on first use; one that only opens what is there must be there. */
+function isYetToBeMade(file: string, path: readonly string[]): boolean {
+  const mayBeMade = path[0] === 'encryption' && path[1] !== 'previousKms' && path.at(-1) === 'keyFile';
+  return mayBeMade && !existsSync(file);
 }
 
 function resolveSecret(

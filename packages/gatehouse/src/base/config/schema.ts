@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { Secret } from '#base/crypto/secret';
 import { isAccountId, isNamespaceName } from '#base/model/namespace-id';
+import { encryption, namespaceEncryption } from './encryption-schema.ts';
+import { file, secret } from './schema-parts.ts';
 
 const HOST_PORT = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/;
 
@@ -13,11 +14,6 @@ const address = z
     return { host: match?.[1] ?? match?.[2] ?? '', port: Number(match?.[3]) };
   })
   .refine(({ port }) => port <= 65_535, 'the port must be at most 65535');
-
-const file = z.string().min(1, 'must be the path of a file');
-
-/** Resolved before the schema is asked (load-config.ts), so that no value of a secret is ever in a plain object. */
-const secret = z.custom<Secret>((value) => value instanceof Secret, 'must be `${env:NAME}` or `file:PATH`');
 
 const certificateFilter = z
   .strictObject({
@@ -57,6 +53,7 @@ const namespace = z
       .enum(['relaxed', 'strict'])
       .default('relaxed')
       .describe('strict: the record is on disk before the answer.'),
+    encryption: namespaceEncryption,
   })
   .describe('A namespace: made if it does not exist, changed to what is written here if it does.');
 
@@ -194,6 +191,7 @@ export const configSchema = z.strictObject({
   gateway,
   directory,
   engine,
+  encryption,
   namespaces: z
     .array(namespace)
     .default([])

@@ -18,6 +18,11 @@ function row(id: string, revision: number, more: Partial<NamespaceTable> = {}): 
     allow_tls12: 0,
     nexus_endpoints: '[]',
     audit_mode: 'relaxed',
+    sealing: 'on',
+    sealed_attributes: '[]',
+    kms_key: '',
+    client_encryption: 'off',
+    plaintext_allowed: '[]',
     created_at_ms: 1,
     revision,
     ...more,
@@ -25,7 +30,7 @@ function row(id: string, revision: number, more: Partial<NamespaceTable> = {}): 
 }
 
 function apply(before: DirectoryImage | undefined, revision: number, rows: NamespaceTable[], whole: boolean) {
-  const changes = { lineage: 'one', revision, rows: { namespaces: rows, tokenKeys: [] } };
+  const changes = { lineage: 'one', revision, rows: { namespaces: rows, namespaceKeys: [], tokenKeys: [] } };
   return applyChanges(before, changes, whole, silentLog);
 }
 
@@ -89,6 +94,9 @@ test('rows that cannot be read close their namespaces', () => {
     { nexus_endpoints: '[1]' },
     { audit_mode: 'lenient' as 'relaxed' },
     { state: 'frozen' as 'active' },
+    { sealing: 'sometimes' as 'on' },
+    { client_encryption: '' as 'off' },
+    { sealed_attributes: '{}' },
   ];
   for (const more of bad) {
     const after = apply(start.image, 4, [row('a', 4, more)], false);

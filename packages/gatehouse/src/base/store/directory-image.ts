@@ -1,5 +1,6 @@
 import type { NamespaceRecord } from '#base/model/namespace-record';
 import type { Log } from '#base/runtime/log';
+import { applyKeys, type KeysByNamespace } from './apply-keys.ts';
 import type { NamespaceTable, TokenKeyRow } from './database/schema.ts';
 import { isSameRecord, recordOfRow } from './namespace-row.ts';
 import type { Changes } from './read-changes.ts';
@@ -9,6 +10,7 @@ export interface DirectoryImage {
   readonly lineage: string;
   readonly revision: number;
   readonly namespaces: ReadonlyMap<string, NamespaceRecord>;
+  readonly namespaceKeys: KeysByNamespace;
   /** Wrapped, as they lie in the database. */
   readonly tokenKeys: readonly TokenKeyRow[];
 }
@@ -25,6 +27,7 @@ export class DirectoryRewoundError extends Error {
 
 export interface AppliedChanges {
   readonly image: DirectoryImage;
+  /** Of the namespaces that were made, changed or deleted, and of those whose keys were. */
   readonly changedIds: readonly string[];
 }
 
@@ -48,16 +51,18 @@ export function applyChanges(
   const old = before?.namespaces ?? new Map<string, NamespaceRecord>();
   const namespaces = new Map(whole ? [] : old);
   for (const row of rows.namespaces) applyRow(namespaces, old, row, log);
-  const changedIds = idsThatDiffer(old, namespaces, whole ? undefined : rows.namespaces);
+  const differing = idsThatDiffer(old, namespaces, whole ? undefined : rows.namespaces);
+  const { keys, changedUuids } = applyKeys(before?.namespaceKeys ?? new Map(), rows, whole, log);
   return {
     // With no change the map stays too: who compares it sees that nothing happened.
     image: Object.freeze({
       lineage,
       revision,
-      namespaces: before !== undefined && changedIds.length === 0 ? old : namespaces,
+      namespaces: before !== undefined && differing.length === 0 ? old : namespaces,
+      namespaceKeys: keys,
       tokenKeys: rows.tokenKeys,
     }),
-    changedIds,
+    changedIds: [...new Set([...differing, ...idsOfUuids(changedUuids, namespaces)])],
   };
 }
 
@@ -101,4 +106,13 @@ function idsThatDiffer(
 ): readonly string[] {
   const candidates = new Set(touched?.map((row) => row.id) ?? [...old.keys(), ...now.keys()]);
   return [...candidates].filter((id) => old.get(id) !== now.get(id));
+}
+
+/** Those whose namespace lives; of the others their end is told already. */
+function idsOfUuids(
+  uuids: ReadonlySet<string>,
+  namespaces: ReadonlyMap<string, NamespaceRecord>,
+): readonly string[] {
+  if (uuids.size === 0) return [];
+  return [...namespaces.values()].filter(({ uuid }) => uuids.has(uuid)).map(({ id }) => id);
 }

@@ -4,16 +4,19 @@ import type { NamespaceRecord } from '#base/model/namespace-record';
 import { refuse } from '#base/model/refusals';
 import type { Clock } from '#base/runtime/clock';
 import { uuidV7 } from '#base/runtime/ids';
+import { insertWord } from './admin-words.ts';
 import type { NamespaceTable } from './database/schema.ts';
-import type { DirectoryWriter, NewNamespace } from './directory.ts';
+import type { DirectoryWriter, EncryptionSettings, NewNamespace } from './directory.ts';
 import {
   checkCaBundle,
+  checkEncryption,
   checkEndpoints,
   checkFilters,
   checkName,
   checkRegion,
   checkRetention,
 } from './input-checks.ts';
+import { createNamespaceKeyWriter } from './namespace-key-writer.ts';
 import { recordOfRow } from './namespace-row.ts';
 import type { WriteScope } from './write-transaction.ts';
 
@@ -26,13 +29,20 @@ export interface DirectoryChecks {
 export interface DirectoryWriterOptions {
   /** Runs one write and has this process' snapshot caught up when it returns. */
   readonly write: <T>(work: (scope: WriteScope) => Promise<T>) => Promise<T>;
+  /** As the key writer's. */
+  readonly purge: () => Promise<void>;
   readonly checks: DirectoryChecks;
   readonly clock: Clock;
 }
 
 type Changed = Partial<Omit<NamespaceTable, 'uuid' | 'id' | 'revision'>>;
 
-export function createDirectoryWriter({ write, checks, clock }: DirectoryWriterOptions): DirectoryWriter {
+export function createDirectoryWriter({
+  write,
+  purge,
+  checks,
+  clock,
+}: DirectoryWriterOptions): DirectoryWriter {
   const change = (id: string, values: Changed, expected: number | undefined): Promise<NamespaceRecord> =>
     write((scope) => updateNamespace(scope, id, values, expected));
   const checkBundle = (pem: string): void => {
@@ -44,6 +54,7 @@ export function createDirectoryWriter({ write, checks, clock }: DirectoryWriterO
     checks.certificateFilters?.(filters);
   };
   return {
+    ...createNamespaceKeyWriter({ write, purge, clock }),
     async createAccount(id) {
       if (!isAccountId(id)) {
         throw refuse('input_invalid', { publicDetail: 'an account id is 5 to 32 of a-z and 0-9' });
@@ -79,6 +90,15 @@ export function createDirectoryWriter({ write, checks, clock }: DirectoryWriterO
       return change(id, { retention_days: days }, expected);
     },
     setAuditMode: (id, mode, expected) => change(id, { audit_mode: mode }, expected),
+    async setEncryption(id, settings, expected, word) {
+      checkEncryption(settings);
+      return write(async (scope) => {
+        const record = await updateNamespace(scope, id, encryptionColumns(settings), expected);
+        if (word !== undefined) await insertWord(scope.transaction, word, clock.now());
+        return record;
+      });
+    },
+    leaveWord: (word) => write(({ transaction }) => insertWord(transaction, word, clock.now())),
     async deleteNamespace(id, expected) {
       await change(id, { state: 'deleted' }, expected);
     },
@@ -91,6 +111,7 @@ function rowOf(namespace: NewNamespace, nowMs: number): Omit<NamespaceTable, 're
   checkRetention(namespace.retentionDays);
   checkEndpoints(namespace.nexusEndpoints ?? []);
   if (namespace.engineId !== undefined) checkName("the engine's id", namespace.engineId);
+  checkEncryption(namespace);
   return {
     uuid: uuidV7(nowMs),
     id,
@@ -104,7 +125,24 @@ function rowOf(namespace: NewNamespace, nowMs: number): Omit<NamespaceTable, 're
     allow_tls12: namespace.allowTls12 === true ? 1 : 0,
     nexus_endpoints: JSON.stringify(namespace.nexusEndpoints ?? []),
     audit_mode: namespace.auditMode ?? 'relaxed',
+    sealing: namespace.sealing ?? 'on',
+    sealed_attributes: JSON.stringify(namespace.sealedAttributes ?? []),
+    kms_key: namespace.kmsKey ?? '',
+    client_encryption: namespace.clientEncryption ?? 'off',
+    plaintext_allowed: JSON.stringify(namespace.plaintextAllowed ?? []),
     created_at_ms: nowMs,
+  };
+}
+
+/** The columns of what is given. */
+function encryptionColumns(settings: EncryptionSettings): Changed {
+  const { sealing, sealedAttributes, kmsKey, clientEncryption, plaintextAllowed } = settings;
+  return {
+    ...(sealing === undefined ? {} : { sealing }),
+    ...(sealedAttributes === undefined ? {} : { sealed_attributes: JSON.stringify(sealedAttributes) }),
+    ...(kmsKey === undefined ? {} : { kms_key: kmsKey }),
+    ...(clientEncryption === undefined ? {} : { client_encryption: clientEncryption }),
+    ...(plaintextAllowed === undefined ? {} : { plaintext_allowed: JSON.stringify(plaintextAllowed) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { TokenKeyring } from '#base/crypto/token-keyring';
+import type { AuditEvent } from '#base/model/audit-event';
 import type { CertificateFilter } from '#base/model/certificate-filter';
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
 
@@ -16,7 +17,15 @@ export interface Directory {
   onChange(listener: DirectoryListener): () => void;
   /** The token-binding keys in force. */
   tokenKeys(): TokenKeyring;
+  /**
+   * The wrapped keys of a living namespace's incarnation, in the order of their making; those that were destroyed are in it, without
+   * bytes. The same array until one of them changes.
+   */
+  namespaceKeys(namespaceUuid: string): readonly WrappedNamespaceKey[];
+  /** Asks the database now, for a key that another process has made. Never rejects: see `state`. */
+  refresh(): Promise<void>;
   readonly write: DirectoryWriter;
+  readonly words: AdminWords;
   close(): Promise<void>;
 }
 
@@ -28,6 +37,54 @@ export interface Directory {
 export type DirectoryState = 'current' | 'detached' | 'expired';
 
 export type DirectoryListener = (snapshot: DirectorySnapshot, changedIds: readonly string[]) => void;
+
+/** A namespace key as it lies in the directory. */
+export interface WrappedNamespaceKey {
+  /** 16 hex digits, random. */
+  readonly id: string;
+  readonly namespaceUuid: string;
+  readonly purpose: 'payload' | 'attribute';
+  readonly createdAtMs: number;
+  /** The KMS key that wrapped it (`Kms.keyId`). */
+  readonly kmsKeyId: string;
+  /** Base64 of what the KMS made of it; empty where it was destroyed. */
+  readonly wrapped: string;
+  readonly state: 'active' | 'destroyed';
+}
+
+/** What was done from outside the running platform, such as by a command: it goes into its audit chain. */
+export interface AdminWord {
+  /** The same each time the word is heard. */
+  readonly id: string;
+  /** When it was left (Unix ms). */
+  readonly atMs: number;
+  /** Who, such as `operator:command`. */
+  readonly actor: string;
+  /** A verb, as in {@link AuditEvent}. */
+  readonly method: string;
+  /** Public id, or empty. */
+  readonly namespace: string;
+  readonly outcome: AuditEvent['outcome'];
+  readonly detail: string;
+}
+
+export type NewAdminWord = Omit<AdminWord, 'id' | 'atMs'>;
+
+export type WordHandler = (word: AdminWord) => Promise<void>;
+
+/**
+ * The words that are left for the platform. One process hears each; where it dies before it has handled it,
+ * or its handler fails, it is heard again.
+ */
+export interface AdminWords {
+  /**
+   * Hears all that wait, one after the other. @returns how many.
+   * @throws Refusal `directory_unavailable`; and what the handler throws, the word then waits again.
+   */
+  take(handler: WordHandler): Promise<number>;
+  /** Hears those that wait and those that come, until ended. A handler that fails is asked again later. */
+  follow(handler: WordHandler): () => void;
+}
 
 /** A namespace to be made. What is left out gets the default that is named here. */
 export interface NewNamespace {
@@ -45,6 +102,21 @@ export interface NewNamespace {
   /** `relaxed` by default. */
   readonly auditMode?: NamespaceRecord['auditMode'];
   readonly engineId?: string;
+  /** `on` by default: give the keys with {@link DirectoryWriter.addNamespaceKeys} before the first call. */
+  readonly sealing?: NamespaceRecord['sealing'];
+  readonly sealedAttributes?: readonly string[];
+  readonly kmsKey?: string;
+  readonly clientEncryption?: NamespaceRecord['clientEncryption'];
+  readonly plaintextAllowed?: readonly string[];
+}
+
+/** How a namespace's payloads are kept. What is left out stays. */
+export interface EncryptionSettings {
+  readonly sealing?: NamespaceRecord['sealing'];
+  readonly sealedAttributes?: readonly string[];
+  readonly kmsKey?: string;
+  readonly clientEncryption?: NamespaceRecord['clientEncryption'];
+  readonly plaintextAllowed?: readonly string[];
 }
 
 /**
@@ -83,6 +155,42 @@ export interface DirectoryWriter {
     mode: NamespaceRecord['auditMode'],
     expectedRevision?: number,
   ): Promise<NamespaceRecord>;
+  setEncryption(
+    id: string,
+    settings: EncryptionSettings,
+    expectedRevision?: number,
+    word?: NewAdminWord,
+  ): Promise<NamespaceRecord>;
+  /**
+   * Adds wrapped keys to a namespace. @throws Refusal `input_invalid` where `ifNewest` is given and is not the
+   * id of its newest key of that purpose ('' for none): another process was first. @throws Refusal
+   * `namespace_erased` where its keys were destroyed.
+   */
+  addNamespaceKeys(
+    id: string,
+    keys: readonly WrappedNamespaceKey[],
+    ifNewest?: { readonly purpose: WrappedNamespaceKey['purpose']; readonly keyId: string },
+    word?: NewAdminWord,
+  ): Promise<void>;
+  /**
+   * Exchanges what the KMS made of a key, where it still is `oldWrapped`. @returns false where it is not, and
+   * then the word is not left either.
+   */
+  rewrapNamespaceKey(
+    keyId: string,
+    oldWrapped: string,
+    kmsKeyId: string,
+    wrapped: string,
+    word?: NewAdminWord,
+  ): Promise<boolean>;
+  /**
+   * Wipes every key of a namespace for good, in all incarnations of its id, also from the files of the
+   * database and of this process' sealed copy. Repeat it where it throws: the rows may be wiped and the files
+   * not yet. @returns how many were not destroyed before.
+   */
+  destroyNamespaceKeys(id: string, word?: NewAdminWord): Promise<number>;
+  /** Leaves a word for the running platform, whichever replica hears it. */
+  leaveWord(word: NewAdminWord): Promise<void>;
   /** The row stays as a tombstone. A namespace made again under this id has another uuid (T-054). */
   deleteNamespace(id: string, expectedRevision?: number): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { CertificateFilter } from '#base/model/certificate-filter';
 import { refuse } from '#base/model/refusals';
+import type { EncryptionSettings, WrappedNamespaceKey } from './directory.ts';
 import { isFilter } from './namespace-row.ts';
 
 /**
@@ -16,6 +17,14 @@ const NEXUS_ENDPOINTS_MAX = 1_000;
 const NAME_CHARS_MAX = 200;
 /** Temporal Cloud: 1 to 90 days. */
 const RETENTION_DAYS_MAX = 90;
+/** Far more than a search attribute limit of the engine, or than there are places. */
+const ENCRYPTION_NAMES_MAX = 200;
+/** A key of a cloud is named by a path of several names. */
+const KMS_KEY_ID_CHARS_MAX = 1_024;
+/** Twenty times what the largest RSA key makes of 32 bytes. */
+const WRAPPED_CHARS_MAX = 16 * 1024;
+const KEY_ID = /^[0-9a-f]{16}$/;
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const REGION = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
 /** @throws Refusal `input_invalid` with the rule that was broken, as all of these. */
@@ -52,7 +61,38 @@ export function checkName(what: string, name: string): void {
   checkText(what, name, NAME_CHARS_MAX);
 }
 
-function checkText(what: string, text: string, charsMax: number): void {
+export function checkEncryption(settings: EncryptionSettings): void {
+  const { sealedAttributes = [], plaintextAllowed = [], kmsKey = '' } = settings;
+  checkText('the name of a KMS key', kmsKey, NAME_CHARS_MAX);
+  for (const [what, names] of [
+    ['a sealed search attribute', sealedAttributes],
+    ['a place where plaintext is allowed', plaintextAllowed],
+  ] as const) {
+    demand(names.length <= ENCRYPTION_NAMES_MAX, `at most ${ENCRYPTION_NAMES_MAX} entries: ${what}`);
+    for (const name of names) checkName(what, name);
+    demand(new Set(names).size === names.length, `${what} is named once`);
+  }
+}
+
+export function checkNamespaceKeys(keys: readonly WrappedNamespaceKey[]): void {
+  demand(keys.length > 0, 'at least one key');
+  for (const key of keys) {
+    demand(KEY_ID.test(key.id), 'the id of a key is 16 hex digits');
+    demand(key.state === 'active', 'a new key is active');
+    demand(Number.isSafeInteger(key.createdAtMs) && key.createdAtMs >= 0, 'a key has a time of its making');
+    checkWrapped(key.kmsKeyId, key.wrapped);
+  }
+}
+
+export function checkWrapped(kmsKeyId: string, wrapped: string): void {
+  demand(kmsKeyId.length > 0, 'the id of the KMS key is not empty');
+  checkText('the id of the KMS key', kmsKeyId, KMS_KEY_ID_CHARS_MAX);
+  demand(BASE64.test(wrapped), 'a wrapped key is base64');
+  checkText('a wrapped key', wrapped, WRAPPED_CHARS_MAX);
+}
+
+/** @throws Refusal `input_invalid` */
+export function checkText(what: string, text: string, charsMax: number): void {
   demand(text.length <= charsMax, `${what} has at most ${charsMax} characters`);
   // PostgreSQL takes neither NUL nor half a surrogate pair; SQLite would take both.
   demand(!text.includes('\0') && text.isWellFormed(), `${what} is well-formed text without NUL`);

@@ -20,6 +20,11 @@ export function recordOfRow(row: NamespaceTable): NamespaceRecord {
     allowTls12: row.allow_tls12 === 1,
     nexusEndpoints: listOf<string>('nexus_endpoints', row.nexus_endpoints, isText),
     auditMode: oneOf('audit_mode', row.audit_mode, ['relaxed', 'strict']),
+    sealing: oneOf('sealing', row.sealing, ['off', 'migrate', 'on']),
+    sealedAttributes: listOf<string>('sealed_attributes', row.sealed_attributes, isText),
+    kmsKey: row.kms_key,
+    clientEncryption: oneOf('client_encryption', row.client_encryption, ['off', 'report', 'require']),
+    plaintextAllowed: listOf<string>('plaintext_allowed', row.plaintext_allowed, isText),
     revision: row.revision,
   });
 }
@@ -28,6 +33,8 @@ export function freezeRecord(record: NamespaceRecord): NamespaceRecord {
   for (const filter of record.certificateFilters) Object.freeze(filter);
   Object.freeze(record.certificateFilters);
   Object.freeze(record.nexusEndpoints);
+  Object.freeze(record.sealedAttributes);
+  Object.freeze(record.plaintextAllowed);
   return Object.freeze(record);
 }
 
@@ -36,7 +43,8 @@ export function isSameRecord(a: NamespaceRecord, b: NamespaceRecord): boolean {
   return a === b || (a.revision === b.revision && JSON.stringify(a) === JSON.stringify(b));
 }
 
-function oneOf<T extends string>(column: string, value: string, words: readonly T[]): T {
+/** @throws Error naming the column where the row holds another word. */
+export function oneOf<T extends string>(column: string, value: string, words: readonly T[]): T {
   const found = words.find((word) => word === value);
   if (found === undefined) throw new Error(`column ${column} holds an unknown word`);
   return found;

@@ -84,6 +84,13 @@ for (const kind of [sqlite, postgres]) {
       await write.setNexusEndpoints('default.local', ['billing', 'payments']);
       await write.setEngineId('default.local', 'engine-1');
       await write.setRetentionDays('default.local', 30);
+      assert.equal(made.sealing, 'on');
+      await write.setEncryption('default.local', { sealedAttributes: ['CustomerId'], kmsKey: 'acme' });
+      await write.setEncryption('default.local', {
+        sealing: 'migrate',
+        clientEncryption: 'require',
+        plaintextAllowed: ['memo'],
+      });
       const last = await write.setAuditMode('default.local', 'relaxed');
       const expected = {
         id: 'default.local',
@@ -98,6 +105,11 @@ for (const kind of [sqlite, postgres]) {
         allowTls12: true,
         nexusEndpoints: ['billing', 'payments'],
         auditMode: 'relaxed',
+        sealing: 'migrate',
+        sealedAttributes: ['CustomerId'],
+        kmsKey: 'acme',
+        clientEncryption: 'require',
+        plaintextAllowed: ['memo'],
         revision: last.revision,
       };
       assert.deepEqual(directory.snapshot().namespaces.get('default.local'), expected);
@@ -129,6 +141,8 @@ for (const kind of [sqlite, postgres]) {
         { ...namespace('other.local'), caBundlePem: 'x\0' },
         { ...namespace('other.local'), caBundlePem: 'x'.repeat(70_000) },
         { ...namespace('other.local'), certificateFilters: [{}] },
+        { ...namespace('other.local'), sealedAttributes: ['A', 'A'] },
+        { ...namespace('other.local'), plaintextAllowed: [''] },
       ]) {
         await assert.rejects(write.createNamespace(bad), refusedWith('input_invalid'));
       }
@@ -243,7 +257,7 @@ for (const kind of [sqlite, postgres]) {
         assert.equal(each.tokenKeys().verify(1, [Buffer.of(1)], mac), true);
       }
       assert.equal((await database.sql('select id from token_keys')).length, 1);
-      assert.equal((await database.sql('select version from directory_migrations')).length, 1);
+      assert.equal((await database.sql('select version from directory_migrations')).length, 2);
     });
 
     test('F-03 with the database away the snapshot serves, writes are refused, and all recovers', async () => {
@@ -380,7 +394,7 @@ for (const kind of [sqlite, postgres]) {
       await fresh();
       const running = await open('a', { pollMs: 50 });
       await database.sql("insert into directory_migrations values (999, 'future', 0)");
-      await assert.rejects(open('b'), /schema version 999, this version of Gatehouse knows up to 1: upgrade/);
+      await assert.rejects(open('b'), /schema version 999, this version of Gatehouse knows up to 2: upgrade/);
       await database.sql('update directory_state set revision = revision + 1');
       await until('detached', () => running.state() === 'detached');
       await assert.rejects(running.write.createAccount('local'), refusedWith('directory_unavailable'));

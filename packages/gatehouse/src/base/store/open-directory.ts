@@ -2,11 +2,12 @@ import type { Kms } from '#base/crypto/kms';
 import { refuse } from '#base/model/refusals';
 import type { Clock } from '#base/runtime/clock';
 import type { Log } from '#base/runtime/log';
+import { createWordPost, type WordPost } from './admin-words.ts';
 import { type CopyKeeper, createCopyKeeper } from './copy-keeper.ts';
 import type { Database, DatabaseOptions } from './database/database.ts';
 import { SchemaTooNewError } from './database/migrations.ts';
 import { openDatabase } from './database/open-database.ts';
-import type { Directory, DirectoryState } from './directory.ts';
+import type { Directory, DirectoryState, WrappedNamespaceKey } from './directory.ts';
 import { createDirectoryWriter, type DirectoryChecks } from './directory-writer.ts';
 import { createFollower, type Follower } from './follower.ts';
 import { readSealedCopy, type SealedCopy } from './sealed-copy.ts';
@@ -58,6 +59,7 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Dire
   // A directory that cannot be used, for want of its KMS key, leaves no copy behind.
   let isServing = false;
   const alarm = createAgeAlarm(snapshotMaxAgeMs, log);
+  const words = createWordPost({ db: database.db, clock, log });
   const rotation = createTokenRotation({ kms, clock, log, times, write });
   const follower: Follower = createFollower({
     database,
@@ -72,7 +74,10 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Dire
       if (isServing) alarm(follower.held.ageMs());
       const confirmed = follower.held.copy();
       if (trouble !== undefined || confirmed === undefined) return;
-      if (isServing) keeper.offer(confirmed);
+      if (isServing) {
+        keeper.offer(confirmed);
+        words.attend(confirmed.image.revision);
+      }
       if (await rotation.attend(confirmed.image)) void follower.catchUp();
     },
   });
@@ -91,7 +96,10 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Dire
     await keeper.flush();
   }
   follower.start();
-  return directoryOver({ ...options, log, snapshotMaxAgeMs }, { database, follower, keys, keeper, write });
+  return directoryOver(
+    { ...options, log, snapshotMaxAgeMs },
+    { database, follower, keys, keeper, words, write },
+  );
 }
 
 interface LoadedCopy {
@@ -155,12 +163,13 @@ interface Parts {
   readonly follower: Follower;
   readonly keys: TokenKeyStore;
   readonly keeper: CopyKeeper;
+  readonly words: WordPost;
   readonly write: <T>(work: (scope: WriteScope) => Promise<T>) => Promise<T>;
 }
 
 function directoryOver(
   options: OpenDirectoryOptions & { readonly snapshotMaxAgeMs: number },
-  { database, follower, keys, keeper, write }: Parts,
+  { database, follower, keys, keeper, words, write }: Parts,
 ): Directory {
   const state = (): DirectoryState => {
     if (follower.held.ageMs() > options.snapshotMaxAgeMs) return 'expired';
@@ -177,6 +186,9 @@ function directoryOver(
       if (keyring === undefined) throw new Error('the directory has no token-binding key');
       return keyring;
     },
+    namespaceKeys: (uuid) => follower.held.image?.namespaceKeys.get(uuid) ?? NO_KEYS,
+    refresh: follower.catchUp,
+    words: { take: words.take, follow: words.follow },
     write: createDirectoryWriter({
       clock: options.clock,
       checks: options.checks ?? {},
@@ -188,13 +200,28 @@ function directoryOver(
         await follower.catchUp();
         return result;
       },
+      purge: () => purge(database, keeper),
     }),
     async close() {
       await follower.close();
+      await words.close();
       await keeper.flush();
       await database.close();
     },
   };
+}
+
+/** The same list for every namespace without keys. */
+const NO_KEYS: readonly WrappedNamespaceKey[] = Object.freeze([]);
+
+/** What was wiped leaves the files that this process reaches; other replicas' copies follow by themselves. */
+async function purge(database: Database, keeper: CopyKeeper): Promise<void> {
+  try {
+    await database.purge();
+  } catch (cause) {
+    throw refuse('directory_unavailable', { detail: 'wiped keys may still be in the database files', cause });
+  }
+  await keeper.flush();
 }
 
 /** F-04: one loud line when the ceiling is passed. */

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import { migrations, SchemaTooNewError } from './database/migrations.ts';
-import type { DirectorySchema, NamespaceTable, TokenKeyRow } from './database/schema.ts';
+import type { DirectorySchema, NamespaceKeyTable, NamespaceTable, TokenKeyRow } from './database/schema.ts';
 
 /** What the database said at one moment. */
 export interface Changes {
@@ -13,6 +13,8 @@ export interface Changes {
 export interface ChangedRows {
   /** In the order of their changes; with all of them asked for, without tombstones. */
   readonly namespaces: readonly NamespaceTable[];
+  /** Those of living namespaces, each namespace's in the order of their making. */
+  readonly namespaceKeys: readonly NamespaceKeyTable[];
   /** Always all of them: they are few. */
   readonly tokenKeys: readonly TokenKeyRow[];
 }
@@ -37,22 +39,44 @@ export async function readChanges(
     const isUnchanged = state.revision === known.revision && !whole;
     if (state.lineage !== known.lineage || state.revision < known.revision || isUnchanged) return state;
   }
-  // Both tables and the counter as of one moment.
+  // All tables and the counter as of one moment.
   return db
     .transaction()
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute(async (transaction) => {
       const now = await readState(transaction);
-      const query = transaction.selectFrom('namespaces').selectAll().orderBy('revision');
-      const narrowed =
-        known === undefined || whole
-          ? query.where('state', '<>', 'deleted')
-          : query.where('revision', '>', known.revision);
-      const namespaces = await narrowed.execute();
+      const after = known === undefined || whole ? undefined : known.revision;
+      const namespaces = await readNamespaces(transaction, after);
+      const namespaceKeys = await readNamespaceKeys(transaction, after);
       const tokenKeys = await transaction.selectFrom('token_keys').selectAll().orderBy('id').execute();
-      return { ...now, rows: { namespaces, tokenKeys } };
+      return { ...now, rows: { namespaces, namespaceKeys, tokenKeys } };
     });
+}
+
+function readNamespaces(
+  transaction: Transaction<DirectorySchema>,
+  after: number | undefined,
+): Promise<NamespaceTable[]> {
+  const query = transaction.selectFrom('namespaces').selectAll().orderBy('revision');
+  const narrowed =
+    after === undefined ? query.where('state', '<>', 'deleted') : query.where('revision', '>', after);
+  return narrowed.execute();
+}
+
+function readNamespaceKeys(
+  transaction: Transaction<DirectorySchema>,
+  after: number | undefined,
+): Promise<NamespaceKeyTable[]> {
+  const query = transaction
+    .selectFrom('namespace_keys')
+    .selectAll()
+    .where('namespace_uuid', 'in', (namespaces) =>
+      namespaces.selectFrom('namespaces').select('uuid').where('state', '<>', 'deleted'),
+    )
+    .orderBy('namespace_uuid')
+    .orderBy('ordinal');
+  return (after === undefined ? query : query.where('revision', '>', after)).execute();
 }
 
 async function readState(db: Kysely<DirectorySchema>): Promise<Known> {

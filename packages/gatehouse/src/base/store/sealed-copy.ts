@@ -1,14 +1,16 @@
 import type { Kms } from '#base/crypto/kms';
 import { readSealedFile, writeSealedFile } from '#base/crypto/sealed-file';
 import type { NamespaceRecord } from '#base/model/namespace-record';
+import { freezeKeys, type KeysByNamespace } from './apply-keys.ts';
 import type { TokenKeyRow } from './database/schema.ts';
+import type { WrappedNamespaceKey } from './directory.ts';
 import type { DirectoryImage } from './directory-image.ts';
 import { freezeRecord } from './namespace-row.ts';
 
 const PURPOSE = 'directory-copy';
 const STAMP_PURPOSE = 'directory-copy-stamp';
 /** Another layout gets another number; a copy of another number is not read. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** The local copy of the directory, for a start without the database (F-05). */
 export interface SealedCopy {
@@ -23,6 +25,7 @@ interface CopyFile {
   readonly revision: number;
   readonly confirmedAtMs: number;
   readonly namespaces: readonly NamespaceRecord[];
+  readonly namespaceKeys: readonly WrappedNamespaceKey[];
   readonly tokenKeys: readonly TokenKeyRow[];
 }
 
@@ -34,7 +37,7 @@ export async function readSealedCopy(path: string, kms: Kms): Promise<SealedCopy
   if (bytes === undefined) return undefined;
   // Authenticated by its seal: it is what this code wrote, up to the format.
   const file = JSON.parse(bytes.toString('utf8')) as CopyFile;
-  if (file.format !== FORMAT) throw new Error(`sealed file ${path} has another format: delete it`);
+  if (file.format !== FORMAT) throw new Error(`sealed file ${path} is of another version of Gatehouse`);
   const stampedAtMs = await readStamp(path, kms, file);
   return {
     confirmedAtMs: Math.max(file.confirmedAtMs, stampedAtMs),
@@ -42,6 +45,7 @@ export async function readSealedCopy(path: string, kms: Kms): Promise<SealedCopy
       lineage: file.lineage,
       revision: file.revision,
       namespaces: new Map(file.namespaces.map((record) => [record.id, freezeRecord(record)])),
+      namespaceKeys: keysByNamespace(file.namespaceKeys),
       tokenKeys: file.tokenKeys,
     }),
   };
@@ -51,9 +55,21 @@ export async function writeSealedCopy(path: string, kms: Kms, copy: SealedCopy):
   const file: CopyFile = {
     ...stampOf(copy),
     namespaces: [...copy.image.namespaces.values()],
+    namespaceKeys: [...copy.image.namespaceKeys.values()].flat(),
     tokenKeys: copy.image.tokenKeys,
   };
   await writeSealedFile(path, kms, PURPOSE, Buffer.from(JSON.stringify(file), 'utf8'));
+}
+
+/** Each list is in order already. */
+function keysByNamespace(keys: readonly WrappedNamespaceKey[]): KeysByNamespace {
+  const lists = new Map<string, WrappedNamespaceKey[]>();
+  for (const key of keys) {
+    const list = lists.get(key.namespaceUuid);
+    if (list === undefined) lists.set(key.namespaceUuid, [key]);
+    else list.push(key);
+  }
+  return new Map([...lists].map(([uuid, list]) => [uuid, freezeKeys(list)]));
 }
 
 /** Says anew when the copy was confirmed, in a file of its own: the copy of a large directory is not rewritten. */

@@ -50,6 +50,9 @@ const settings: Readonly<Record<string, Setting>> = {
   'limit.mutableStateActivityFailureSize.warn': 65_536,
   'limit.userMetadataSummarySize': 400 + SEALING_BYTES,
   'limit.userMetadataDetailsSize': 20_000 + SEALING_BYTES,
+  // Seals add to what a user may send: what fitted without them must fit with them.
+  'limit.blobSize.error': 2 * MIB + 64 * SEALING_BYTES,
+  'limit.memoSize.error': 2 * MIB + 64 * SEALING_BYTES,
   // Warnings at 2 KiB for every sealed memo would fill the log.
   'limit.memoSize.warn': 2 * MIB,
   'limit.blobSize.warn': 2 * MIB,

@@ -19,13 +19,13 @@ const USABLE_LIMIT_MS = 10_000;
 /**
  * Registers a namespace under its public id, or finds it registered, and waits until calls reach it. The
  * retention of one that exists is left as it is.
- * @returns the engine's own id of the namespace.
+ * @returns the engine's own id of the namespace, and whether it was there before.
  * @throws EngineError when the engine refuses or does not answer.
  */
 export async function registerNamespace(
   engine: { readonly address: EngineAddress; readonly tls: EngineTls; readonly tokens: EngineTokens },
   namespace: { readonly id: string; readonly retentionDays: number },
-): Promise<string> {
+): Promise<{ readonly engineId: string; readonly existed: boolean }> {
   const session = openEngineSession(engine.address, engine.tls);
   try {
     const system = (): string => engine.tokens.mintToken('', 'system-admin');
@@ -44,7 +44,7 @@ export async function registerNamespace(
         engine.tokens.mintToken(namespace.id, 'read'),
       ),
     );
-    return engineId;
+    return { engineId, existed: registered.status === ALREADY_EXISTS };
   } finally {
     session.close();
   }

@@ -149,9 +149,16 @@ test('every key of the dynamic configuration is known to the engine, and a missp
 });
 
 test('a namespace is registered once, under its public id, and found again', async () => {
-  const first = await registerNamespace(engine, { id: 'alpha.local', retentionDays: 1 });
+  const { engineId: first, existed } = await registerNamespace(engine, {
+    id: 'alpha.local',
+    retentionDays: 1,
+  });
   assert.match(first, /^[0-9a-f-]{36}$/);
-  assert.equal(await registerNamespace(engine, { id: 'alpha.local', retentionDays: 3 }), first);
+  assert.equal(existed, false);
+  assert.deepEqual(await registerNamespace(engine, { id: 'alpha.local', retentionDays: 3 }), {
+    engineId: first,
+    existed: true,
+  });
 });
 
 test('T-057 a token opens its own namespace and role, and nothing else', async () => {

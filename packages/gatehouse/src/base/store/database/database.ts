@@ -32,5 +32,10 @@ export interface Database {
   /** Calls `hint` when others committed, and when word of that may have been lost. Returns the end of it. */
   watch(hint: (lost: boolean) => void): () => void;
   isDuplicate(error: unknown): boolean;
+  /**
+   * Takes what was overwritten or deleted out of the database's files, as far as it lets us.
+   * @throws Error where others kept it from that: ask again.
+   */
+  purge(): Promise<void>;
   close(): Promise<void>;
 }

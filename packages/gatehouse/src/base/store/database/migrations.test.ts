@@ -69,8 +69,9 @@ test('a migration that is interrupted leaves whole steps only, and the next star
     marks.map((mark) => ({ ...mark })),
     [
       { version: 1, name: 'directory', applied_at_ms: 1 },
-      { version: 2, name: 'second', applied_at_ms: 1 },
-      { version: 3, name: 'third', applied_at_ms: 1 },
+      { version: 2, name: 'sealing', applied_at_ms: 1 },
+      { version: 3, name: 'second', applied_at_ms: 1 },
+      { version: 4, name: 'third', applied_at_ms: 1 },
     ],
   );
 });

@@ -9,7 +9,10 @@ export interface Migration {
 }
 
 /** The schema's version is the number of steps that ran. */
-export const migrations: readonly Migration[] = [{ name: 'directory', up: createDirectory }];
+export const migrations: readonly Migration[] = [
+  { name: 'directory', up: createDirectory },
+  { name: 'sealing', up: addSealing },
+];
 
 /** The database was made by a newer version: opening it could misread what it means. */
 export class SchemaTooNewError extends Error {
@@ -117,4 +120,38 @@ async function createDirectory(transaction: Transaction<DirectorySchema>): Promi
     id integer primary key, created_at_ms bigint not null, kms_key_id text not null, wrapped text not null)`.execute(
     transaction,
   );
+}
+
+async function addSealing(transaction: Transaction<DirectorySchema>): Promise<void> {
+  // The defaults are for the rows that are there: what their namespaces have stored is plaintext.
+  for (const column of [
+    "sealing text not null default 'off'",
+    "sealed_attributes text not null default '[]'",
+    "kms_key text not null default ''",
+    "client_encryption text not null default 'off'",
+    "plaintext_allowed text not null default '[]'",
+  ]) {
+    await sql`alter table namespaces add column ${sql.raw(column)}`.execute(transaction);
+  }
+  await sql`create table namespace_keys (
+    id text primary key,
+    namespace_uuid text not null references namespaces (uuid),
+    ordinal integer not null,
+    purpose text not null,
+    created_at_ms bigint not null,
+    kms_key_id text not null,
+    wrapped text not null,
+    state text not null,
+    revision bigint not null,
+    unique (namespace_uuid, ordinal))`.execute(transaction);
+  await sql`create index namespace_keys_revision on namespace_keys (revision)`.execute(transaction);
+  await sql`create table admin_words (
+    id text primary key,
+    at_ms bigint not null,
+    actor text not null,
+    method text not null,
+    namespace text not null,
+    outcome text not null,
+    detail text not null,
+    claimed_until_ms bigint not null)`.execute(transaction);
 }

@@ -8,6 +8,8 @@ export interface DirectorySchema {
   readonly accounts: { id: string; created_at_ms: number; revision: number };
   readonly namespaces: NamespaceTable;
   readonly token_keys: TokenKeyRow;
+  readonly namespace_keys: NamespaceKeyTable;
+  readonly admin_words: AdminWordTable;
 }
 
 /** One row. Every write adds one to `revision` first, and thereby waits for the writer before it. */
@@ -31,6 +33,11 @@ export interface NamespaceTable {
   allow_tls12: number;
   nexus_endpoints: string;
   audit_mode: 'relaxed' | 'strict';
+  sealing: 'off' | 'migrate' | 'on';
+  sealed_attributes: string;
+  kms_key: string;
+  client_encryption: 'off' | 'report' | 'require';
+  plaintext_allowed: string;
   created_at_ms: number;
   revision: number;
 }
@@ -41,4 +48,30 @@ export interface TokenKeyRow {
   kms_key_id: string;
   /** Base64 of what the KMS made of the key. */
   wrapped: string;
+}
+
+export interface NamespaceKeyTable {
+  id: string;
+  namespace_uuid: string;
+  /** Counts the keys of a namespace from 1: which is the newest, whatever the clocks of their makers said. */
+  ordinal: number;
+  purpose: 'payload' | 'attribute';
+  created_at_ms: number;
+  kms_key_id: string;
+  /** Base64 of what the KMS made of the key; empty once it is destroyed. */
+  wrapped: string;
+  state: 'active' | 'destroyed';
+  revision: number;
+}
+
+export interface AdminWordTable {
+  id: string;
+  at_ms: number;
+  actor: string;
+  method: string;
+  namespace: string;
+  outcome: string;
+  detail: string;
+  /** Until then one process has it in hand (Unix ms); 0 where none has. */
+  claimed_until_ms: number;
 }

@@ -9,6 +9,7 @@ import {
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  sql,
 } from 'kysely';
 import type { Database } from './database.ts';
 import type { DirectorySchema } from './schema.ts';
@@ -52,6 +53,12 @@ export function openSqliteDatabase(path: string): Database {
     },
     watch: () => () => undefined,
     isDuplicate: (error) => error instanceof SqliteError && UNIQUE_CODES.has(error.sqliteCode),
+    async purge() {
+      // The pages are clean by `secure_delete`; the log still has them as they were.
+      const { rows } = await sql<{ busy: number }>`pragma wal_checkpoint(truncate)`.execute(db);
+      if (rows[0]?.busy !== 0)
+        throw new SqliteError('the write-ahead log is in use and still has old pages', 5);
+    },
     async close() {
       await db.destroy();
       await holder.close();
@@ -120,8 +127,8 @@ function sqliteDialect(holder: ThreadHolder): Dialect {
 }
 
 function sqliteDriver(holder: ThreadHolder): Driver {
-  const run = async (connection: DatabaseConnection, sql: string): Promise<void> => {
-    await connection.executeQuery(CompiledQuery.raw(sql));
+  const run = async (connection: DatabaseConnection, text: string): Promise<void> => {
+    await connection.executeQuery(CompiledQuery.raw(text));
   };
   return {
     init: async () => undefined,
@@ -138,8 +145,8 @@ function sqliteDriver(holder: ThreadHolder): Driver {
 
 function connectionOn(thread: SqliteThread): DatabaseConnection {
   return {
-    async executeQuery<R>({ sql, parameters }: CompiledQuery) {
-      const { rows, changes } = await thread.query(sql, parameters);
+    async executeQuery<R>(query: CompiledQuery) {
+      const { rows, changes } = await thread.query(query.sql, query.parameters);
       // The compiler knows the row's type from the query, SQLite does not.
       return { rows: rows as R[], numAffectedRows: BigInt(changes) };
     },

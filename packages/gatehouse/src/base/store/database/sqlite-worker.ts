@@ -39,7 +39,8 @@ function openDatabase(): DatabaseSync {
   url.searchParams.set('mode', mayCreate ? 'rwc' : 'rw');
   const db = new DatabaseSync(url, { timeout: 5_000, enableForeignKeyConstraints: true });
   // FULL syncs the log on every commit; in WAL mode NORMAL would lose acknowledged writes with the power.
-  db.exec('pragma journal_mode = wal; pragma synchronous = full');
+  // What is deleted is overwritten, so that a key that was destroyed is not found in a free page.
+  db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on');
   return db;
 }
 
