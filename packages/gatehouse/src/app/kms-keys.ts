@@ -58,15 +58,16 @@ function platformKms(current: Kms, previous: readonly Kms[]): Kms {
     keyId: current.keyId,
     wrap: (plaintext, aad) => current.wrap(plaintext, aad),
     async unwrap(wrapped, aad) {
+      let trouble: unknown;
       for (const kms of [current, ...previous]) {
         try {
           return await kms.unwrap(wrapped, aad);
         } catch (error) {
-          // Wrapped by another of them, maybe; whatever else is wrong is told at once.
-          if (!(error instanceof UnwrapError)) throw error;
+          // Wrapped by another of them, maybe. That one is away says more than that the others cannot.
+          if (!(error instanceof UnwrapError)) trouble ??= error;
         }
       }
-      throw new UnwrapError();
+      throw trouble ?? new UnwrapError();
     },
     close: () => Promise.resolve(),
   };

@@ -16,6 +16,8 @@ async function commands(): Promise<Command[]> {
     { serveCommand },
     { certCommand },
     { auditCommand },
+    { codecServerCommand },
+    { keysCommand },
     { doctorCommand },
     { completionCommand },
   ] = await Promise.all([
@@ -23,10 +25,21 @@ async function commands(): Promise<Command[]> {
     import('./commands/serve.ts'),
     import('./commands/cert.ts'),
     import('./commands/audit.ts'),
+    import('./commands/codec-server.ts'),
+    import('./commands/keys.ts'),
     import('./commands/doctor.ts'),
     import('./commands/completion.ts'),
   ]);
-  return [upCommand(), serveCommand(), certCommand(), auditCommand(), doctorCommand(), completionCommand()];
+  return [
+    upCommand(),
+    serveCommand(),
+    certCommand(),
+    auditCommand(),
+    codecServerCommand(),
+    keysCommand(),
+    doctorCommand(),
+    completionCommand(),
+  ];
 }
 
 function readVersion(): string {
@@ -44,6 +57,11 @@ Examples:
 Examples:
   $ gatehouse audit verify
   $ gatehouse audit search --since 1h --namespace orders.acme1`,
+  keys: `
+Examples:
+  $ gatehouse keys list
+  $ gatehouse keys rotate --namespace orders.acme1
+  $ gatehouse keys destroy --help`,
 };
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -36,6 +36,12 @@ test('help of every command ends well and has examples', () => {
     'audit verify',
     'audit tail',
     'audit search',
+    'keys',
+    'keys list',
+    'keys rotate',
+    'keys rewrap',
+    'keys seal',
+    'keys destroy',
     'doctor',
     'completion',
   ]) {
@@ -62,6 +68,22 @@ const WRONG_USAGE: readonly (readonly [string, RegExp])[] = [
     /^gatehouse: the configuration none\.yaml cannot be used:\n {2}the file: cannot be read \(ENOENT\)\n$/,
   ],
   ['doctor --cert client.pem', /^error: --cert needs --ca\n/],
+  ['keys rotate', /^error: give --namespace <id>, or --all\n/],
+  ['keys seal --home nothing', /^error: give --namespace <id>, or --all\n/],
+  [
+    'keys rewrap --all --namespace orders.acme1',
+    /^error: option '--all' cannot be used with option '--namespace <id>'\n/,
+  ],
+  ['keys list --output yaml', /Allowed choices are json, table\.\n/],
+  ['keys destroy', /^error: required option '--namespace <id>' not specified\n/],
+  [
+    'keys destroy --namespace orders.acme1',
+    /^gatehouse keys destroy: nothing was done\. Destroying.*\nTo do it, add --confirm orders\.acme1\n$/s,
+  ],
+  [
+    'keys list --config none.yaml',
+    /^gatehouse: the configuration none\.yaml cannot be used:\n {2}the file: cannot be read \(ENOENT\)\n$/,
+  ],
   ['completion tcsh', /^error: the shell must be bash, zsh or fish\n/],
 ];
 
@@ -81,10 +103,19 @@ test('the version is that of the package', () => {
   assert.deepEqual(gatehouse('--version'), { code: 0, out: `${version}\n`, err: '' });
 });
 
+test('keys of a folder without an installation says so and exits with 1', () => {
+  const { code, out, err } = gatehouse('keys list --home nothing');
+  assert.deepEqual([code, out], [1, '']);
+  assert.match(
+    err,
+    /^gatehouse: there is no directory in .*nothing: give the --home of `up`, or the --config/,
+  );
+});
+
 test('a completion script names every command', () => {
   const { code, out } = gatehouse('completion bash');
   assert.equal(code, 0);
-  assert.match(out, /"\) words="up serve cert audit doctor completion/);
+  assert.match(out, /"\) words="up serve cert audit codec-server keys doctor completion/);
   assert.match(out, /"up"\) words="--home --port --namespace --once --json --help"/);
 });
 

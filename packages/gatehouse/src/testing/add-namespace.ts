@@ -23,6 +23,6 @@ export async function addNamespace(house: House, wanted: AddedNamespace): Promis
     caBundlePem: wanted.caPem,
     certificateFilters: wanted.certificateFilters ?? [],
   });
-  const engineId = await registerNamespace(engine, { id: wanted.id, retentionDays: 1 });
+  const { engineId } = await registerNamespace(engine, { id: wanted.id, retentionDays: 1 });
   return await directory.write.setEngineId(wanted.id, engineId);
 }

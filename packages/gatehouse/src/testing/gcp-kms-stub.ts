@@ -120,7 +120,11 @@ function decrypt(key: GcpKey, json: Record<string, unknown>): JsonAnswer {
     const plaintext = Buffer.concat([decipher.update(ciphertext.subarray(29)), decipher.final()]);
     return {
       status: 200,
-      json: { plaintext: plaintext.toString('base64'), plaintextCrc32c: String(crc32c(plaintext)), usedPrimary: true },
+      json: {
+        plaintext: plaintext.toString('base64'),
+        plaintextCrc32c: String(crc32c(plaintext)),
+        usedPrimary: true,
+      },
     };
   } catch {
     // The one thing that final() throws for.

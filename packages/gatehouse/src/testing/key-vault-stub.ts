@@ -1,4 +1,11 @@
-import { constants, generateKeyPairSync, type KeyObject, privateDecrypt, publicEncrypt, randomBytes } from 'node:crypto';
+import {
+  constants,
+  generateKeyPairSync,
+  type KeyObject,
+  privateDecrypt,
+  publicEncrypt,
+  randomBytes,
+} from 'node:crypto';
 import { type JsonAnswer, type JsonServer, startJsonServer } from './json-server.ts';
 
 /**
@@ -48,7 +55,8 @@ export async function startKeyVaultStub(application: VaultApplication): Promise<
       taken.push(token);
       return { status: 200, json: { token_type: 'Bearer', expires_in: 3599, access_token: token } };
     }
-    if (!taken.includes(headers.authorization?.replace(/^Bearer /, '') ?? '')) return failure(401, 'Unauthorized');
+    if (!taken.includes(headers.authorization?.replace(/^Bearer /, '') ?? ''))
+      return failure(401, 'Unauthorized');
     const parts = /^\/keys\/([^/?]+)(?:\/([^/?]+))?\/(wrapkey|unwrapkey)\?api-version=7\.4$/.exec(url);
     const [, name = '', version, verb = ''] = parts ?? [];
     const key = keys.get(name);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { type Kms, KmsKeyDisabledError, KmsUnavailableError, UnwrapError } from '#base/crypto/kms';
@@ -44,18 +44,22 @@ type ErrorClass = new (...args: never[]) => Error;
 
 /** The one suite of promises that every KMS keeps. */
 export function kmsConformance(name: string, traits: KmsTraits, start: () => Promise<KmsUnderTest>): void {
+  describe(`KMS ${name}`, () => keepPromises(traits, start));
+}
+
+function keepPromises(traits: KmsTraits, start: () => Promise<KmsUnderTest>): void {
   let it: KmsUnderTest;
   let kms: Kms;
   const errors: unknown[] = [];
   const canary = 'canary-plaintext-of-a-namespace!';
   const secret = (): Secret => new Secret(Buffer.from(canary));
-  const promise = (text: string, run: () => Promise<void>): void => {
-    test(`${name}: ${text}`, run);
-  };
   const isRefused = async (call: Promise<unknown>, ...classes: ErrorClass[]): Promise<void> => {
     await assert.rejects(call, (error) => {
       errors.push(error);
-      assert.ok(classes.some((one) => error instanceof one), inspect(error));
+      assert.ok(
+        classes.some((one) => error instanceof one),
+        inspect(error),
+      );
       return true;
     });
   };
@@ -69,26 +73,27 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
     await it?.close();
   });
 
-  promise('what was wrapped opens, whatever its bytes and words', async () => {
+  test('what was wrapped opens, whatever its bytes and words', async () => {
     const words = fc.string({ unit: 'grapheme', maxLength: 200 });
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), words, async (bytes, aad) => {
         const wrapped = await kms.wrap(new Secret(bytes), aad);
-        assert.equal(wrapped.includes(Buffer.from(bytes)), bytes.length < 4 && wrapped.includes(Buffer.from(bytes)));
+        // Shorter ones may be there by chance.
+        if (bytes.length >= 8) assert.ok(!wrapped.includes(Buffer.from(bytes)));
         assert.deepEqual((await kms.unwrap(wrapped, aad)).reveal(), Buffer.from(bytes));
       }),
       { numRuns: 15 },
     );
   });
 
-  promise('T-081b it opens under the words it was wrapped under, and no others', async () => {
+  test('T-081b it opens under the words it was wrapped under, and no others', async () => {
     const wrapped = await kms.wrap(secret(), 'region/account/a');
     for (const aad of ['region/account/b', 'region/account/', 'region/account/a ', '']) {
       await isRefused(kms.unwrap(wrapped, aad), UnwrapError);
     }
   });
 
-  promise('changed and cut bytes are refused, all with the same error', async () => {
+  test('changed and cut bytes are refused, all with the same error', async () => {
     const wrapped = await kms.wrap(secret(), 'row');
     for (let index = 0; index < wrapped.length; index += 1) {
       await isRefused(kms.unwrap(changedAt(wrapped, index), 'row'), UnwrapError);
@@ -96,7 +101,7 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
     }
   });
 
-  promise('bytes changed by someone who mends the check are refused', async () => {
+  test('bytes changed by someone who mends the check are refused', async () => {
     const form = splitWrapped(await kms.wrap(secret(), 'row'));
     // The local KMS has no check to mend.
     if (form === undefined) return;
@@ -113,7 +118,7 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
     await isRefused(kms.unwrap(joinWrapped({ mark, ciphertext: Buffer.alloc(0) }), 'row'), UnwrapError);
   });
 
-  promise('what another key wrapped is refused, and the keys have different names', async () => {
+  test('what another key wrapped is refused, and the keys have different names', async () => {
     const other = await it.openOther();
     assert.notEqual(other.keyId, kms.keyId);
     const wrapped = await other.wrap(secret(), 'row');
@@ -123,11 +128,11 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
     await other.close();
   });
 
-  promise('the same key wrapped twice gives other bytes', async () => {
+  test('the same key wrapped twice gives other bytes', async () => {
     assert.notDeepEqual(await kms.wrap(secret(), 'row'), await kms.wrap(secret(), 'row'));
   });
 
-  promise('a key opened anew, as after a restart, has the same name and opens what there is', async () => {
+  test('a key opened anew, as after a restart, has the same name and opens what there is', async () => {
     const wrapped = await kms.wrap(secret(), 'row');
     const again = await it.open();
     assert.equal(again.keyId, kms.keyId);
@@ -136,7 +141,7 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
     assert.equal((await kms.unwrap(wrapped, 'row')).reveal().toString(), canary);
   });
 
-  promise('many calls at once are each answered with their own key', async () => {
+  test('many calls at once are each answered with their own key', async () => {
     const calls = Array.from({ length: 30 }, async (_, index) => {
       const wrapped = await kms.wrap(new Secret(Buffer.from(`key ${index}`)), `row ${index}`);
       assert.equal((await kms.unwrap(wrapped, `row ${index}`)).reveal().toString(), `key ${index}`);
@@ -145,11 +150,14 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
   });
 
   if (traits.canLie) {
-    promise('T-081b a KMS that answers with what was wrapped elsewhere is found out', async () => {
+    test('T-081b a KMS that answers with what was wrapped elsewhere is found out', async () => {
       const wrappedA = await kms.wrap(secret(), 'row a');
       const wrappedB = await kms.wrap(new Secret(Buffer.from(canary)), 'row b');
       const twin = await kms.wrap(new Secret(Buffer.from('another key under the same words')), 'row a');
-      for (const [wrapped, aad] of [[wrappedB, 'row b'], [twin, 'row a']] as const) {
+      for (const [wrapped, aad] of [
+        [wrappedB, 'row b'],
+        [twin, 'row a'],
+      ] as const) {
         await kms.unwrap(wrapped, aad);
         it.repeatLastAnswer?.();
         await isRefused(kms.unwrap(wrappedA, 'row a'), UnwrapError);
@@ -160,7 +168,7 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
   }
 
   if (traits.hasVersions) {
-    promise('T-081a what was wrapped before a rotation opens after it, also of calls that run', async () => {
+    test('T-081a what was wrapped before a rotation opens after it, also of calls that run', async () => {
       const wrapped = await kms.wrap(secret(), 'row');
       const running = Array.from({ length: 10 }, async () => {
         assert.equal((await kms.unwrap(await kms.wrap(secret(), 'row'), 'row')).reveal().toString(), canary);
@@ -173,11 +181,13 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
   }
 
   for (const outage of traits.outages) {
-    promise(`F-06 ${outage}: calls end in time as unavailable, and recover by themselves`, async () => {
+    test(`F-06 ${outage}: calls end in time as unavailable, and recover by themselves`, async () => {
       const wrapped = await kms.wrap(secret(), 'row');
       // The two tries, the pause between them, and a busy machine.
       const withinMs = 2 * it.timeoutMs + 200 + 1500;
-      const running = Array.from({ length: 10 }, () => kms.unwrap(wrapped, 'row').then(() => undefined, keep));
+      const running = Array.from({ length: 10 }, () =>
+        kms.unwrap(wrapped, 'row').then(() => undefined, keep),
+      );
       await it.begin?.(outage);
       try {
         for (const error of await Promise.all(running)) {
@@ -199,9 +209,11 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
   }
 
   for (const disabling of traits.disablings) {
-    promise(`F-07 ${disabling}: the key is not used, and is again once it may be`, async () => {
+    test(`F-07 ${disabling}: the key is not used, and is again once it may be`, async () => {
       const wrapped = await kms.wrap(secret(), 'row');
-      const running = Array.from({ length: 10 }, () => kms.unwrap(wrapped, 'row').then(() => undefined, keep));
+      const running = Array.from({ length: 10 }, () =>
+        kms.unwrap(wrapped, 'row').then(() => undefined, keep),
+      );
       await it.begin?.(disabling);
       try {
         for (const error of await Promise.all(running)) {
@@ -216,7 +228,7 @@ export function kmsConformance(name: string, traits: KmsTraits, start: () => Pro
     });
   }
 
-  promise('no secret is in any error, log line or printed value', async () => {
+  test('no secret is in any error, log line or printed value', async () => {
     assert.ok(errors.length > 0);
     const printed = [kms, kms.keyId, await it.open(), ...errors].map((value) =>
       inspect(value, { depth: 12, showHidden: true, maxStringLength: null, maxArrayLength: null }),

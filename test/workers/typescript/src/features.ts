@@ -2,7 +2,6 @@
 import { deepStrictEqual as equal, ok } from 'node:assert/strict';
 import {
   CancelledFailure,
-  defaultPayloadConverter,
   ScheduleNotFoundError,
   TerminatedFailure,
   WithStartWorkflowOperation,
@@ -12,6 +11,7 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { noted } from './activities.ts';
+import { readPayload } from './data-converter.ts';
 import { failure, until } from './expect.ts';
 import { failureWithCauseAndRetry } from './failure.ts';
 import type { Place } from './place.ts';
@@ -106,7 +106,7 @@ export const features: Record<string, Feature> = {
     const details = await until(
       async () => (await handle.describe()).raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0],
     );
-    ok(defaultPayloadConverter.fromPayload<{ count: number }>(details).count > 0);
+    ok((await readPayload<{ count: number }>(client, details)).count > 0);
     await handle.cancel();
     const error = await failure(handle.result(), WorkflowFailedError);
     ok(describeError(error).includes('ancel'), describeError(error));
@@ -157,10 +157,7 @@ export const features: Record<string, Feature> = {
     const input = events[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
     const result = events.at(-1)?.workflowExecutionCompletedEventAttributes?.result?.payloads?.[0];
     ok(input && result, 'the first or the last event is not what it should be');
-    equal(
-      [input, result].map((it) => defaultPayloadConverter.fromPayload(it)),
-      ['past', 'Hello, past'],
-    );
+    equal(await Promise.all([input, result].map((it) => readPayload(client, it))), ['past', 'Hello, past']);
   },
 };
 

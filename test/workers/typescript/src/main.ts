@@ -1,9 +1,11 @@
 /** A Worker and its Client in one process. MODE says what it is for: features, worker or starter. */
 import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import * as activities from './activities.ts';
 import { bundleFile } from './bundle.ts';
+import { loadDataConverter } from './data-converter.ts';
 import { describeError, report } from './report.ts';
 import { runFeatures } from './run-features.ts';
 import { readSettings, required, type Settings } from './settings.ts';
@@ -30,8 +32,7 @@ async function main(): Promise<boolean> {
 async function features(settings: Settings): Promise<boolean> {
   const prefix = `${sdk}-${randomUUID().slice(0, 8)}`;
   const { worker, connection: workerConnection } = await createWorker(settings, prefix);
-  const connection = await connect(settings);
-  const client = new Client({ connection, namespace: settings.namespace });
+  const { client, connection } = await openClient(settings);
   const running = worker.run();
   // A Worker that dies fails the features that wait for it; without a handler it would end the process first.
   running.catch((error) => report({ worker: 'died', error: describeError(error) }));
@@ -54,8 +55,7 @@ async function stay(settings: Settings, taskQueue: string): Promise<boolean> {
 }
 
 async function start(settings: Settings): Promise<boolean> {
-  const connection = await connect(settings);
-  const client = new Client({ connection, namespace: settings.namespace });
+  const { client, connection } = await openClient(settings);
   const taskQueue = required(process.env, 'TASK_QUEUE');
   const ok = await startMany(client, taskQueue, Number(process.env['COUNT'] || '1'));
   await connection.close();
@@ -66,14 +66,29 @@ async function connect({ address, tls }: Settings): Promise<Connection> {
   return await Connection.connect({ address, tls: tls ?? false, connectTimeout: '10s' });
 }
 
+async function openClient(settings: Settings) {
+  const connection = await connect(settings);
+  const dataConverter = await loadDataConverter(process.env);
+  const client = new Client({
+    connection,
+    namespace: settings.namespace,
+    ...(dataConverter && { dataConverter }),
+  });
+  return { client, connection };
+}
+
 async function createWorker(settings: Settings, taskQueue: string) {
   const { address, tls, namespace } = settings;
+  const dataConverter = await loadDataConverter(process.env);
   const connection = await NativeConnection.connect({ address, tls: tls ?? false });
   const worker = await Worker.create({
     connection,
     namespace,
     taskQueue,
-    workflowBundle: { codePath: bundleFile },
+    // A failure converter becomes a part of the bundle.
+    ...(dataConverter
+      ? { dataConverter, workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)) }
+      : { workflowBundle: { codePath: bundleFile } }),
     activities: {
       greet: activities.greet,
       tidy: activities.tidy,

@@ -36,6 +36,7 @@ function keyedKms(key: KeyObject, keyId: string): Kms {
       plaintext.fill(0);
       return secret;
     },
+    close: () => Promise.resolve(),
   };
 }
 

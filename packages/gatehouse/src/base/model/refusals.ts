@@ -241,7 +241,7 @@ export const refusals = {
     grpc: 'INVALID_ARGUMENT',
     http: 400,
     text: 'the visibility query is not accepted',
-    cure: 'Shorten the query, and leave out comments.',
+    cure: 'Shorten the query, leave out comments, and put names that are words of SQL in backticks.',
     severity: 'medium',
   },
 

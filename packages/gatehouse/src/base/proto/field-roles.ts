@@ -114,7 +114,14 @@ export const fieldRules: readonly FieldRule[] = [
   ),
 
   rule('request', '*', 'query', 'query', 'says what a page token belongs to'),
-  rule('request', 'filter.v1.WorkflowTypeFilter', 'name', 'query', 'as above'),
+  rule('request', 'filter.v1.WorkflowTypeFilter', 'name', 'listFilter', 'as above'),
+  rule(
+    'request',
+    'workflowservice.v1.ListWorkersRequest',
+    'query',
+    'listFilter',
+    'asks for properties of Workers',
+  ),
   rule(
     'request',
     '*',

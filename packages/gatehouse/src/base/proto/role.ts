@@ -68,6 +68,8 @@ export const Role = {
   privateText: 35,
   /** A message in which payloads of another namespace may stand: one that Nexus connects with this one. */
   nexusPlace: 36,
+  /** A text that says what a list is about, in another language than visibility queries. */
+  listFilter: 37,
 } as const;
 
 /** Roles of a map that its entries have, key and value together. Others are those of its keys. */

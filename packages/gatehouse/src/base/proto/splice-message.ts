@@ -3,6 +3,15 @@ import type { MessageScanner } from './scan-message.ts';
 /** Bytes before a gRPC message: a flag and a length (gRPC over HTTP/2, Length-Prefixed-Message). */
 export const GRPC_PREFIX_BYTES = 5;
 
+/** A value that is made where it is needed, so that a large one is not copied once more. */
+export interface LateValue {
+  readonly length: number;
+  /** Writes `length` bytes, and returns the position after them. */
+  write(target: Buffer, position: number): number;
+}
+
+type Value = Uint8Array | LateValue;
+
 /** Replaces `[start, end)` of the scanned bytes, inside `frame`. */
 export interface Edit {
   readonly start: number;
@@ -11,7 +20,7 @@ export interface Edit {
   /** What is written first: the tag of a field that was not there. */
   readonly tag: readonly number[];
   /** What is written then; undefined where nothing is. */
-  readonly value: Uint8Array | undefined;
+  readonly value: Value | undefined;
   /** The value's own length goes before it. */
   readonly delimited: boolean;
 }
@@ -56,7 +65,7 @@ export function cutMention(scanner: MessageScanner, mention: number): Edit {
 }
 
 /** Gives a length-delimited mention another value. */
-export function replaceMention(scanner: MessageScanner, mention: number, value: Uint8Array): Edit {
+export function replaceMention(scanner: MessageScanner, mention: number, value: Value): Edit {
   return {
     start: scanner.lengthStart(mention),
     end: scanner.contentEnd(mention),
@@ -68,7 +77,7 @@ export function replaceMention(scanner: MessageScanner, mention: number, value: 
 }
 
 /** Puts a length-delimited field at the start of the message. */
-export function insertField(scanner: MessageScanner, tag: readonly number[], value: Uint8Array): Edit {
+export function insertField(scanner: MessageScanner, tag: readonly number[], value: Value): Edit {
   return insertText(scanner, 0, tag, value);
 }
 
@@ -77,7 +86,7 @@ export function insertText(
   scanner: MessageScanner,
   frame: number,
   tag: readonly number[],
-  value: Uint8Array,
+  value: Value,
 ): Edit {
   return insertAt(scanner.frameContentStart(frame), frame, tag, value);
 }
@@ -87,7 +96,7 @@ export function insertLast(
   scanner: MessageScanner,
   frame: number,
   tag: readonly number[],
-  value: Uint8Array,
+  value: Value,
 ): Edit {
   return insertAt(scanner.frameEnd(frame), frame, tag, value);
 }
@@ -97,12 +106,12 @@ export function insertAfter(
   scanner: MessageScanner,
   mention: number,
   tag: readonly number[],
-  value: Uint8Array,
+  value: Value,
 ): Edit {
   return insertAt(scanner.contentEnd(mention), scanner.frameOf(mention), tag, value);
 }
 
-function insertAt(start: number, frame: number, tag: readonly number[], value: Uint8Array): Edit {
+function insertAt(start: number, frame: number, tag: readonly number[], value: Value): Edit {
   return { start, end: start, frame, tag, value, delimited: true };
 }
 
@@ -113,11 +122,12 @@ function writtenBytes({ tag, value, delimited }: Edit): number {
 }
 
 /** Writes what an edit writes and returns the position after it. */
-function writeEdit(target: Uint8Array, position: number, { tag, value, delimited }: Edit): number {
+function writeEdit(target: Buffer, position: number, { tag, value, delimited }: Edit): number {
   let pos = position;
   for (const byte of tag) target[pos++] = byte;
   if (value === undefined) return pos;
   if (delimited) pos = writeVarint(target, pos, value.length);
+  if (!(value instanceof Uint8Array)) return value.write(target, pos);
   target.set(value, pos);
   return pos + value.length;
 }

@@ -18,7 +18,7 @@ export function pageQuestion(path: string, scanner: MessageScanner): string {
     if (role === Role.executionMessage && history !== undefined)
       return executionQuestion(history, scanner.content(mention));
     // The role says which field it was, the length where it ends: no other question reads the same.
-    if (role === Role.workflowId || role === Role.query)
+    if (role === Role.workflowId || role === Role.query || role === Role.listFilter)
       asked += `${role} ${scanner.text(mention).length} ${scanner.text(mention)}\n`;
   }
   return `${history ?? path}\n${hash('sha256', asked)}`;

@@ -117,6 +117,7 @@ class RequestWork {
       case Role.nexusHeader:
         return this.#nexusHeader(mention);
       case Role.query:
+      case Role.listFilter:
         return this.#query(mention);
       case Role.batchQuery:
         return this.#batchQuery(mention);

@@ -1,0 +1,95 @@
+import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
+import { keyIdOfSealedAttribute, parseSealedAttribute } from '#base/crypto/sealed-attribute';
+import { refuse } from '#base/model/refusals';
+import { isDeletion, type PayloadBytes, readPayload, withData } from './payload-bytes.ts';
+
+/** Begins the value of a sealed search attribute. */
+const PREFIX = 'gh1.';
+
+/**
+ * The value of a search attribute as the engine gets it, or undefined where it stays as it is. The engine reads
+ * and indexes it, so a sealed value is again JSON text, or a list of texts.
+ * @throws Refusal `attribute_refused` for a value that cannot be sealed, and for one that looks sealed already.
+ */
+export function sealAttribute(
+  keyring: NamespaceKeyring | undefined,
+  sealed: boolean,
+  name: string,
+  bytes: Uint8Array,
+): Buffer | undefined {
+  const payload = readPayload(bytes);
+  if (payload === undefined) throw refuse('message_malformed', { publicDetail: `search attribute ${name}` });
+  if (isDeletion(payload)) return undefined;
+  if (!sealed) {
+    // Opened on its way back, were it let in.
+    if (holdsPrefix(payload))
+      throw refuse('attribute_refused', { publicDetail: `${name}: a value must not begin with ${PREFIX}` });
+    return undefined;
+  }
+  if (keyring === undefined)
+    throw refuse('encryption_unavailable', { detail: 'sealed attributes without a key' });
+  const sealOne = (value: unknown): string => {
+    const text = typeof value === 'string' ? keyring.sealAttribute(name, value) : undefined;
+    if (text === undefined) throw refuse('attribute_refused', { publicDetail: name });
+    return text;
+  };
+  const value = textsOf(payload, name);
+  return withData(payload, jsonOf(Array.isArray(value) ? value.map(sealOne) : sealOne(value)));
+}
+
+/**
+ * The value of a search attribute as its caller gave it, or undefined where it was not sealed.
+ * @throws what `failures` makes, where it was and does not open, or its key is not at hand.
+ */
+export function openAttribute(
+  keyring: NamespaceKeyring,
+  name: string,
+  bytes: Uint8Array,
+  failures: { readonly unreadable: () => Error; readonly notLoaded: (keyId: string) => Error },
+): Buffer | undefined {
+  const payload = readPayload(bytes);
+  if (payload === undefined || !holdsPrefix(payload)) return undefined;
+  const openOne = (value: unknown): unknown => {
+    if (typeof value !== 'string' || !value.startsWith(PREFIX)) return value;
+    const box = parseSealedAttribute(value);
+    // From before the prefix was reserved: no text of ours.
+    if (box === undefined) return value;
+    const keyId = keyIdOfSealedAttribute(box);
+    if (!keyring.hasKey(keyId)) throw failures.notLoaded(keyId);
+    const opened = keyring.openAttribute(name, value);
+    if (opened === undefined) throw failures.unreadable();
+    return opened;
+  };
+  const value = parseJson(payload.data);
+  return withData(payload, jsonOf(Array.isArray(value) ? value.map(openOne) : openOne(value)));
+}
+
+/** Cheap: looked for in bytes before anything is parsed. JSON escapes of its letters are no form that is written. */
+export function holdsPrefix({ data }: PayloadBytes): boolean {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
+  if (bytes.includes(`"${PREFIX}`)) return true;
+  // A backslash could hide the letters.
+  if (!bytes.includes('\\')) return false;
+  const value = parseJson(data);
+  return [value].flat().some((item) => typeof item === 'string' && item.startsWith(PREFIX));
+}
+
+function textsOf(payload: PayloadBytes, name: string): unknown {
+  if (payload.encoding !== 'json/plain') throw refuse('attribute_refused', { publicDetail: name });
+  const value = parseJson(payload.data);
+  if (value === undefined) throw refuse('attribute_refused', { publicDetail: name });
+  return value;
+}
+
+function parseJson(data: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(data).toString('utf8'));
+  } catch {
+    // Not JSON: no value of a text attribute.
+    return undefined;
+  }
+}
+
+function jsonOf(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value), 'utf8');
+}

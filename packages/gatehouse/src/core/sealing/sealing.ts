@@ -1,0 +1,54 @@
+import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
+import type { NamespaceRecord } from '#base/model/namespace-record';
+import { Refusal } from '#base/model/refusals';
+import type { Directory } from '#base/store/directory';
+import type { NamespaceKeys } from './namespace-keys.ts';
+
+/** Finds the keys that a call needs. */
+export interface Sealing {
+  /**
+   * The keys of a call's namespace; undefined where it has none and needs none. At once where they are at hand.
+   * @throws Refusal `encryption_unavailable`, `encryption_key_disabled`, `namespace_erased`
+   */
+  keysFor(record: NamespaceRecord): NamespaceKeyring | undefined | Promise<NamespaceKeyring>;
+  /** The keys of a namespace that Nexus connects with this one and that owns this key, where they are at hand. */
+  peer(record: NamespaceRecord, keyId: string): NamespaceKeyring | undefined;
+  /** Brings a key to hand that a box named. @returns false where there is no such key for this namespace. */
+  load(record: NamespaceRecord, keyId: string, nexus: boolean): Promise<boolean>;
+}
+
+export interface SealingOptions {
+  readonly directory: Pick<Directory, 'namespaceKeys'>;
+  readonly keys: NamespaceKeys;
+  /** The namespaces that Nexus connects with this one, both ways. */
+  readonly peersOf: (record: NamespaceRecord) => readonly NamespaceRecord[];
+}
+
+export function createSealing({ directory, keys, peersOf }: SealingOptions): Sealing {
+  const ownerOf = (record: NamespaceRecord, keyId: string): NamespaceRecord | undefined =>
+    peersOf(record).find((peer) => directory.namespaceKeys(peer.uuid).some(({ id }) => id === keyId));
+  return {
+    keysFor(record) {
+      const none = record.sealing === 'off' && directory.namespaceKeys(record.uuid).length === 0;
+      return none ? undefined : keys.get(record);
+    },
+    peer(record, keyId) {
+      const owner = ownerOf(record, keyId);
+      if (owner === undefined) return undefined;
+      try {
+        const keyring = keys.get(owner);
+        return keyring instanceof Promise ? undefined : keyring;
+      } catch (error) {
+        // Its trouble is told when its key is loaded.
+        if (error instanceof Refusal) return undefined;
+        throw error;
+      }
+    },
+    async load(record, keyId, nexus) {
+      const owner = nexus ? ownerOf(record, keyId) : undefined;
+      if (owner !== undefined) return (await keys.get(owner)).hasKey(keyId);
+      const held = await keys.get(record);
+      return held.hasKey(keyId) || (await keys.refreshed(record)).hasKey(keyId);
+    },
+  };
+}
