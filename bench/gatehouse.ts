@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { engineAdvisories } from '../packages/gatehouse/src/core/engine/engine-advisories.ts';
 import { DOMAIN, ENGINE_NAME, NAMESPACE } from './certificates.ts';
 import { findFreePort, startChild } from './child.ts';
-import { proxyTarget, type Subject, type SubjectGround } from './subject.ts';
+import { proxyTarget, type StartSubject, type Subject, type SubjectGround } from './subject.ts';
 
 const MAIN_FILE = fileURLToPath(new URL('../packages/gatehouse/src/cli/main.ts', import.meta.url));
 
@@ -19,23 +19,32 @@ export function hasGatehouse(): boolean {
   return existsSync(MAIN_FILE);
 }
 
-/** `gatehouse serve` in one process, with the full pipeline and the relaxed record. */
-export async function startGatehouse(ground: SubjectGround): Promise<Subject> {
+/** `gatehouse serve` in one process, with the full pipeline and the relaxed record, payloads as they come. */
+export const startGatehouse: StartSubject = (ground) => start(ground, 'gateway', 'off');
+
+/** The same with payloads sealed. */
+export const startSealingGatehouse: StartSubject = (ground) => start(ground, 'gateway, sealing', 'on');
+
+async function start(ground: SubjectGround, name: string, atRest: 'on' | 'off'): Promise<Subject> {
   mkdirSync(ground.folder, { recursive: true, mode: 0o700 });
   const port = await findFreePort();
   const configFile = join(ground.folder, 'gatehouse.yaml');
   // JSON is YAML, and needs no quoting rules of ours.
-  writeFileSync(configFile, JSON.stringify(gatehouseConfig(ground, port), null, 2));
+  writeFileSync(configFile, JSON.stringify(gatehouseConfig(ground, port, atRest), null, 2));
   const child = await startChild({
     file: process.execPath,
     args: [...NODE_FLAGS, MAIN_FILE, 'serve', '--config', configFile],
     logFile: join(ground.folder, 'gatehouse.log'),
     isReady: (log) => log.split('\n').some(isReadyLine),
   });
-  return { target: proxyTarget('gateway', port, ground.certificates), pid: child.pid, stop: child.stop };
+  return { target: proxyTarget(name, port, ground.certificates), pid: child.pid, stop: child.stop };
 }
 
-function gatehouseConfig({ enginePort, jwksPort, certificates, folder }: SubjectGround, port: number) {
+function gatehouseConfig(
+  { enginePort, jwksPort, certificates, folder }: SubjectGround,
+  port: number,
+  atRest: 'on' | 'off',
+) {
   return {
     home: join(folder, 'home'),
     account: 'local',
@@ -55,7 +64,7 @@ function gatehouseConfig({ enginePort, jwksPort, certificates, folder }: Subject
       // The echo engine has no settings that could hold an advisory; the real one has the platform's own.
       acceptedAdvisories: engineAdvisories.map(({ id }) => id),
     },
-    namespaces: [{ id: NAMESPACE, caFile: certificates.clientCaFile }],
+    namespaces: [{ id: NAMESPACE, caFile: certificates.clientCaFile, encryption: { atRest } }],
   };
 }
 

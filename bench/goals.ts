@@ -27,6 +27,8 @@ interface Goal {
   readonly goal: number;
   readonly better: 'lower' | 'higher';
   readonly against: string;
+  /** Whose figure it is: the gateway's, if not given. */
+  readonly subject?: string;
 }
 
 const cpu = (concurrency: number, against: string, goal: number): Goal => ({
@@ -71,6 +73,38 @@ const GOALS: readonly Goal[] = [
     against: 'direct',
   },
   ...[1, 32, 256].map((concurrency) => cpu(concurrency, 'rival', 0.8)),
+  ...[1, 32, 256].map(
+    (concurrency): Goal => ({
+      figure: `sealing on against off, 1 KiB payloads, CPU per call, concurrency ${concurrency}`,
+      reading: `CPU per call with a payload of 1 KiB, concurrency ${concurrency}`,
+      kind: 'extra',
+      goal: 25,
+      better: 'lower',
+      subject: 'gateway, sealing',
+      against: 'gateway',
+    }),
+  ),
+  ...[1, 32, 256].map(
+    (concurrency): Goal => ({
+      figure: `CPU per call with sealing and a payload of 1 KiB, concurrency ${concurrency}`,
+      reading: `CPU per call with a payload of 1 KiB, concurrency ${concurrency}`,
+      kind: 'ratio',
+      goal: 0.7,
+      better: 'lower',
+      subject: 'gateway, sealing',
+      against: 'rival, sealing',
+    }),
+  ),
+  ...['100 KiB', '1 MiB'].map(
+    (size): Goal => ({
+      figure: `sealing of ${size} against AES-256-GCM alone`,
+      reading: `sealing speed, ${size}`,
+      kind: 'ratio',
+      goal: 0.4,
+      better: 'higher',
+      against: 'openssl speed',
+    }),
+  ),
   own('memory per parked poll', 20),
   own('memory per idle connection', 130),
   { ...own('CPU per handshake', 2.2), kind: 'ratio' },
@@ -88,7 +122,7 @@ export function rowsOf(readings: Readings): Row[] {
 function rowOf(goal: Goal, readings: Readings): Row | undefined {
   const { figure, goal: bound, better, against } = goal;
   const median = (subject: string) => readings.spread(goal.reading, subject)?.median;
-  let ours = median('gateway');
+  let ours = median(goal.subject ?? 'gateway');
   let theirs = median(against);
   if (ours === undefined) return undefined;
   const line = (unit: string, value: number): Row => ({

@@ -10,6 +10,8 @@ export interface Target {
   readonly namespace: string;
   /** Value of the `authorization` header; only where the load itself must prove who it is to the engine. */
   readonly authorization?: string;
+  /** Size of the payload that each call carries: so small that the whole call has about 300 bytes, if not given. */
+  readonly payloadBytes?: number;
 }
 
 /** What the load process is told. One command at a time; each is answered by one `LoadReply`. */

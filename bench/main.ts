@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeCertificates } from './certificates.ts';
-import { hasGatehouse, startGatehouse } from './gatehouse.ts';
+import { hasGatehouse, startGatehouse, startSealingGatehouse } from './gatehouse.ts';
 import { rowsOf } from './goals.ts';
 import { startLoad } from './load-process.ts';
 import { startNginx } from './nginx.ts';
@@ -27,8 +27,8 @@ async function runBench(options: BenchOptions): Promise<void> {
   const load = startLoad();
   try {
     const run = { options, certificates: writeCertificates(folder), folder, load, readings, skipped, say };
-    if (['calls', 'handshakes', 'memory'].some((figure) => options.figures.has(figure))) {
-      await runAtEcho(run, starters);
+    if (['calls', 'sealing', 'handshakes', 'memory'].some((figure) => options.figures.has(figure))) {
+      await runAtEcho(run, starters, sealingSubjects(options));
     }
     if (options.figures.has('workflows')) await runAtEngine(run, starters.get('gateway'));
   } finally {
@@ -57,6 +57,19 @@ function chooseSubjects(options: BenchOptions, skipped: string[]): Map<string, S
   if (wanted('rival') && options.rival !== undefined) {
     if (existsSync(options.rival)) starters.set('rival', rivalStarter(options.rival));
     else skipped.push('the rival was not found where --rival says');
+  }
+  return starters;
+}
+
+/** The subjects of the sealing figures, where the gateway is measured at all. */
+function sealingSubjects(options: BenchOptions): Map<string, StartSubject> {
+  const starters = new Map<string, StartSubject>();
+  if (!options.subjects.has('gateway') || !hasGatehouse()) return starters;
+  starters.set('gateway', startGatehouse);
+  starters.set('gateway, sealing', startSealingGatehouse);
+  const { rival } = options;
+  if (options.subjects.has('rival') && rival !== undefined && existsSync(rival)) {
+    starters.set('rival, sealing', rivalStarter(rival, 'on'));
   }
   return starters;
 }

@@ -26,15 +26,25 @@ export async function measureCalls(
     await load.open(target, 4);
     await load.run(target, 32, options.warmUpCalls);
   }
+  await measureLoads(subjects, load, options, (subject, concurrency, calls) =>
+    readOnce(subject, concurrency, calls, load, readings),
+  );
+}
+
+/** Takes readings of every subject at each concurrency, after a warm-up. */
+export async function measureLoads(
+  subjects: readonly Subject[],
+  load: Load,
+  options: BenchOptions,
+  read: (subject: Subject, concurrency: number, calls: number) => Promise<void>,
+): Promise<void> {
   for (const { concurrency, connections } of LOADS) {
     const calls = concurrency === 1 ? options.callsAlone : options.callsTogether;
     for (const { target } of subjects) {
       await load.open(target, connections);
       await load.run(target, concurrency, Math.min(WARM_UP_PER_LOAD, options.warmUpCalls));
     }
-    await inRounds(subjects, options.rounds, (subject) =>
-      readOnce(subject, concurrency, calls, load, readings),
-    );
+    await inRounds(subjects, options.rounds, (subject) => read(subject, concurrency, calls));
   }
   for (const { target } of subjects) await load.close(target);
 }

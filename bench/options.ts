@@ -25,7 +25,7 @@ export interface BenchOptions {
   readonly rival: string | undefined;
 }
 
-const FIGURES = ['calls', 'handshakes', 'memory', 'workflows'];
+const FIGURES = ['calls', 'sealing', 'handshakes', 'memory', 'workflows'];
 const SUBJECTS = ['direct', 'nginx', 'gateway', 'rival'];
 
 export const USAGE = `npm run bench -- [options]

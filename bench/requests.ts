@@ -12,14 +12,18 @@ export interface Caller {
   readonly serverName: string;
   readonly namespace: string;
   readonly authorization?: string;
+  readonly payloadBytes?: number;
 }
 
 const SERVICE = '/temporal.api.workflowservice.v1.WorkflowService/';
 
+/** Payload of a call of about 300 bytes. */
+const SMALL_BYTES = 115;
+
 /** Name of the SDK process in every request that has an identity field. */
 export const IDENTITY = '4242@bench-worker';
 
-/** A signal of about 300 bytes, the size the reference measurements used. */
+/** A signal of about 300 bytes, the size the reference measurements used, or with a larger payload. */
 export function signalCall(caller: Caller): PreparedCall {
   const execution = message(
     field(1, 'order-7f3c2a10-52f1-4a67'),
@@ -29,7 +33,7 @@ export function signalCall(caller: Caller): PreparedCall {
     field(1, caller.namespace),
     field(2, execution),
     field(3, 'status-changed'),
-    field(4, jsonPayloads(`{"note":"${'x'.repeat(104)}"}`)),
+    field(4, jsonPayloads(`{"note":"${'x'.repeat((caller.payloadBytes ?? SMALL_BYTES) - 11)}"}`)),
     field(5, IDENTITY),
     field(6, '4f9c1d1e-5a0b-4b8e-9c41-0d7f3f1b6a55'),
   );

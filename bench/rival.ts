@@ -4,8 +4,19 @@ import { ENGINE_NAME } from './certificates.ts';
 import { findFreePort, startChild } from './child.ts';
 import { proxyTarget, type StartSubject } from './subject.ts';
 
-/** The Go `temporal-proxy`, encryption off, mutual TLS on both hops; only where somebody has built one. */
-export function rivalStarter(binary: string): StartSubject {
+/** Its own key for benches: the KEK stands in the URI. */
+const TESTING_KEY = {
+  enabled: true,
+  cacheSize: 200,
+  default: {
+    uri: `testing://${Buffer.alloc(32, 42).toString('base64')}`,
+    duration: '1h',
+    renewBefore: '15m',
+  },
+};
+
+/** The Go `temporal-proxy`, mutual TLS on both hops; only where somebody has built one. */
+export function rivalStarter(binary: string, encryption: 'on' | 'off' = 'off'): StartSubject {
   return async (ground) => {
     mkdirSync(ground.folder, { recursive: true });
     const port = await findFreePort();
@@ -28,6 +39,7 @@ export function rivalStarter(binary: string): StartSubject {
         },
       ],
       routing: { default: 'local' },
+      ...(encryption === 'on' ? { encryption: TESTING_KEY } : {}),
     };
     writeFileSync(configFile, JSON.stringify(config, null, 2));
     const child = await startChild({
@@ -36,7 +48,11 @@ export function rivalStarter(binary: string): StartSubject {
       logFile: join(ground.folder, 'temporal-proxy.log'),
       isReady: () => answersHttp(metricsPort),
     });
-    return { target: proxyTarget('rival', port, ground.certificates), pid: child.pid, stop: child.stop };
+    return {
+      target: proxyTarget(encryption === 'on' ? 'rival, sealing' : 'rival', port, ground.certificates),
+      pid: child.pid,
+      stop: child.stop,
+    };
   };
 }
 

@@ -6,6 +6,7 @@ import type { Load } from './load-process.ts';
 import { measureCalls } from './measure-calls.ts';
 import { measureHandshakes } from './measure-handshakes.ts';
 import { measureMemory } from './measure-memory.ts';
+import { measureSealedCalls, measureSealingSpeed } from './measure-sealing.ts';
 import type { BenchOptions } from './options.ts';
 import type { Readings } from './readings.ts';
 import type { StartSubject, Subject } from './subject.ts';
@@ -25,7 +26,11 @@ export interface BenchRun {
 }
 
 /** Everything measured against the echo engine: calls, handshakes, memory. */
-export async function runAtEcho(run: BenchRun, starters: ReadonlyMap<string, StartSubject>): Promise<void> {
+export async function runAtEcho(
+  run: BenchRun,
+  starters: ReadonlyMap<string, StartSubject>,
+  sealing: ReadonlyMap<string, StartSubject>,
+): Promise<void> {
   const { options, certificates, folder, load, readings, skipped, say } = run;
   const jwksPort = await findFreePort();
   const echo = await startEcho(certificates, jwksPort);
@@ -51,6 +56,13 @@ export async function runAtEcho(run: BenchRun, starters: ReadonlyMap<string, Sta
       await measureHandshakes(subjects, load, options, readings);
     }
     while (subjects.length > 0) await subjects.pop()?.stop();
+    if (options.figures.has('sealing')) {
+      say('sealing');
+      for (const [name, starter] of sealing) subjects.push(await start(name, starter));
+      await measureSealedCalls(subjects, load, options, readings);
+      while (subjects.length > 0) await subjects.pop()?.stop();
+      measureSealingSpeed(options, readings, skipped);
+    }
     for (const [name, starter] of options.figures.has('memory') ? starters : []) {
       if (name === 'direct') continue;
       say(`memory of ${name}`);
