@@ -88,7 +88,7 @@ if (import.meta.main) {
   const faults = await checkLayers({
     root: join(import.meta.dirname, '..'),
     sources: 'packages/gatehouse/src',
-    others: ['scripts', 'bench', 'test'],
+    others: ['packages/codec/src', 'scripts', 'bench', 'test'],
     table: { storeys, layers, restricted },
   });
   for (const fault of faults) process.stderr.write(`${fault}\n`);

@@ -18,6 +18,8 @@ export interface RestrictedModules {
 
 /** For tests alone: every folder may be seen from here, and nothing but tests sees it. */
 const FIXTURES = 'testing';
+/** The package that runs where the keys of customers are. */
+const CODEC = 'packages/codec';
 const TEST_FILE = '[.]test[.]ts$';
 
 type ForbiddenRule = NonNullable<IFlattenedRuleSet['forbidden']>[number];
@@ -55,7 +57,23 @@ function soundness(sources: string): ForbiddenRule[] {
       name: 'out-of-the-package',
       comment: 'the package is published without the rest of the repository',
       from: { path: `^${sources}/` },
-      to: { pathNot: [`^${sources}/`, 'node_modules'], dependencyTypesNot: ['core'], couldNotResolve: false },
+      to: {
+        pathNot: [`^${sources}/`, `^${CODEC}/`, 'node_modules'],
+        dependencyTypesNot: ['core'],
+        couldNotResolve: false,
+      },
+    },
+    {
+      name: 'customer-keys',
+      comment: 'the platform never holds the keys of a codec: only the command that runs at the customer may',
+      from: { path: `^${sources}/`, pathNot: `^${sources}/cli/` },
+      to: { path: `^${CODEC}/` },
+    },
+    {
+      name: 'codec-alone',
+      comment: 'what runs in Workers never sees the code of the platform',
+      from: { path: `^${CODEC}/` },
+      to: { path: `^${sources}/` },
     },
   ];
 }

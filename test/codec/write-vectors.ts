@@ -16,4 +16,4 @@ for (const language of workerLanguages) {
   }
 }
 const keys = keyLines.map((line) => line.split(' ')).map(([id, key]) => ({ id, key }));
-await writeFile(vectorsFile, `${JSON.stringify({ keys, payloads: vectorPayloads, encoded }, null, 1)}\n`);
+await writeFile(vectorsFile, `${JSON.stringify({ keys, payloads: vectorPayloads, encoded }, null, 2)}\n`);

@@ -2,11 +2,14 @@
 import { webcrypto } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { text } from 'node:stream/consumers';
-import type { Payload, PayloadCodec } from '@temporalio/common';
+import type { DataConverter } from '@temporalio/client';
 
 // CommonJS, and without named exports that Node could see.
 const { temporal } = createRequire(import.meta.url)('@temporalio/proto');
 const { Payload: PayloadProto, Payloads: PayloadsProto } = temporal.api.common.v1;
+
+type PayloadCodec = NonNullable<DataConverter['payloadCodecs']>[number];
+type Payload = Parameters<PayloadCodec['encode']>[0][number];
 
 const NONCE_BYTES = 12;
 const { subtle } = webcrypto;

@@ -9,7 +9,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 )
 
@@ -177,7 +176,7 @@ func heartbeat(ctx context.Context, p place) error {
 		if err != nil || len(seen.PendingActivities) == 0 || seen.PendingActivities[0].HeartbeatDetails == nil {
 			return false, err
 		}
-		return true, converter.GetDefaultDataConverter().FromPayloads(seen.PendingActivities[0].HeartbeatDetails, &details)
+		return true, p.converter.FromPayloads(seen.PendingActivities[0].HeartbeatDetails, &details)
 	})
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/converter"
 )
 
 // The features that read what the server knows about a workflow.
@@ -32,7 +31,7 @@ func memo(ctx context.Context, p place) error {
 	}
 	var read note
 	payload := seen.WorkflowExecutionInfo.Memo.GetFields()["note"]
-	if err := converter.GetDefaultDataConverter().FromPayload(payload, &read); err != nil {
+	if err := p.converter.FromPayload(payload, &read); err != nil {
 		return err
 	}
 	if err := equal(read, kept); err != nil {
@@ -110,7 +109,7 @@ func history(ctx context.Context, p place) error {
 		return err
 	}
 	read := func(payloads *commonpb.Payloads) (text string, err error) {
-		err = converter.GetDefaultDataConverter().FromPayloads(payloads, &text)
+		err = p.converter.FromPayloads(payloads, &text)
 		return
 	}
 	input, err := read(events[0].GetWorkflowExecutionStartedEventAttributes().GetInput())

@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 )
 
 // place is what a feature gets to work with.
 type place struct {
-	client client.Client
-	noted  *activities
+	client    client.Client
+	namespace string
+	converter converter.DataConverter
+	noted     *activities
 	// prefix is the task queue, and the beginning of every workflow id.
 	prefix string
 	// id is the feature's own workflow id.

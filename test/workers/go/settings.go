@@ -34,7 +34,7 @@ func connect() (client.Client, error) {
 			return nil, err
 		}
 	}
-	return client.Dial(options)
+	return client.Dial(withConverters(options))
 }
 
 func readTLS() (*tls.Config, error) {

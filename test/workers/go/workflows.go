@@ -21,7 +21,18 @@ var workflows = map[string]any{
 	"stubborn":      stubborn,
 	"heart":         heart,
 	"countdown":     countdown,
+	"brokenParent":  brokenParent,
+	"remember":      remember,
+	"relabel":       relabel,
+	"explained":     explained,
 }
+
+// The search attributes that the further features need in their namespace.
+var (
+	customerKey = temporal.NewSearchAttributeKeyKeyword("Customer")
+	labelsKey   = temporal.NewSearchAttributeKeyKeywordList("Labels")
+	amountKey   = temporal.NewSearchAttributeKeyInt64("Amount")
+)
 
 // Only its method names are used here: the Worker runs the registered instance.
 var a *activities
@@ -143,4 +154,42 @@ func countdown(ctx workflow.Context, left, runs int) (int, error) {
 		return 0, workflow.NewContinueAsNewError(ctx, "countdown", left-1, runs+1)
 	}
 	return runs + 1, nil
+}
+
+// brokenParent fails by its child's activity.
+func brokenParent(ctx workflow.Context) (answer string, err error) {
+	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID + "-child",
+	})
+	err = workflow.ExecuteChildWorkflow(child, "stubborn").Get(ctx, &answer)
+	return
+}
+
+// remember deletes one entry of its memo and adds another.
+func remember(ctx workflow.Context, text string) error {
+	return workflow.UpsertMemo(ctx, map[string]any{"note": text, "gone": nil})
+}
+
+// relabel replaces its search attributes; it answers with the customer that it was started for, once it is closed.
+func relabel(ctx workflow.Context, customer string, labels []string) (string, error) {
+	before, _ := workflow.GetTypedSearchAttributes(ctx).GetKeyword(customerKey)
+	err := workflow.UpsertTypedSearchAttributes(ctx, customerKey.ValueSet(customer), labelsKey.ValueSet(labels))
+	if err != nil {
+		return "", err
+	}
+	workflow.GetSignalChannel(ctx, "close").Receive(ctx, nil)
+	return before, nil
+}
+
+// explained has a timer and an activity that say what they are for.
+func explained(ctx workflow.Context, name string) (answer string, err error) {
+	rest := workflow.NewTimerWithOptions(ctx, 10*time.Millisecond, workflow.TimerOptions{Summary: "a short rest"})
+	if err := rest.Get(ctx, nil); err != nil {
+		return "", err
+	}
+	said := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 10 * time.Second, Summary: "a greeting",
+	})
+	err = workflow.ExecuteActivity(said, a.Greet, name).Get(ctx, &answer)
+	return
 }

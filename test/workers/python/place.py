@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
 
 from workflows import Mailbox
 
@@ -19,6 +20,8 @@ class Place:
     prefix: str
     """The task queue, and the beginning of every workflow id."""
     feature: str
+    start_versioned: Callable[[str, str], Worker]
+    """A Worker of this version on the task queue of the same name, to be entered."""
 
     @property
     def id(self) -> str:

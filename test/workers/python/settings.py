@@ -7,6 +7,8 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.service import TLSConfig
 
+from zlib_converter import data_converter
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -17,7 +19,10 @@ class Settings:
 
     async def connect(self) -> Client:
         return await Client.connect(
-            self.address, namespace=self.namespace, tls=self.tls or False
+            self.address,
+            namespace=self.namespace,
+            tls=self.tls or False,
+            data_converter=data_converter(os.environ.get("CODEC")),
         )
 
 

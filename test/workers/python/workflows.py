@@ -9,6 +9,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     import activities
+    from search_attributes import CUSTOMER, LABELS
 
 ten_seconds = timedelta(seconds=10)
 quick_retry = RetryPolicy(
@@ -151,6 +152,61 @@ class Countdown:
         return runs + 1
 
 
+@workflow.defn(name="brokenParent")
+class BrokenParent:
+    """Fails by its child's activity."""
+
+    @workflow.run
+    async def run(self) -> str:
+        child = f"{workflow.info().workflow_id}-child"
+        return await workflow.execute_child_workflow(Stubborn.run, id=child)
+
+
+@workflow.defn(name="remember")
+class Remember:
+    """Deletes one entry of its memo and adds another."""
+
+    @workflow.run
+    async def run(self, text: str) -> None:
+        workflow.upsert_memo({"note": text, "gone": None})
+
+
+@workflow.defn(name="relabel")
+class Relabel:
+    """Replaces its search attributes; answers with the customer that it was started for, once it is closed."""
+
+    def __init__(self) -> None:
+        self.open = True
+
+    @workflow.run
+    async def run(self, customer: str, labels: list[str]) -> str | None:
+        before = workflow.info().typed_search_attributes.get(CUSTOMER)
+        workflow.upsert_search_attributes(
+            [CUSTOMER.value_set(customer), LABELS.value_set(labels)]
+        )
+        await workflow.wait_condition(lambda: not self.open)
+        return before
+
+    @workflow.signal
+    def close(self) -> None:
+        self.open = False
+
+
+@workflow.defn(name="explained")
+class Explained:
+    """A timer and an activity that say what they are for."""
+
+    @workflow.run
+    async def run(self, name: str) -> str:
+        await workflow.sleep(0.01, summary="a short rest")
+        return await workflow.execute_activity(
+            activities.greet,
+            name,
+            start_to_close_timeout=ten_seconds,
+            summary="a greeting",
+        )
+
+
 all_workflows = [
     Echo,
     Greeting,
@@ -162,4 +218,8 @@ all_workflows = [
     Stubborn,
     Heart,
     Countdown,
+    BrokenParent,
+    Remember,
+    Relabel,
+    Explained,
 ]

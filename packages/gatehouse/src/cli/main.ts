@@ -1,7 +1,9 @@
+#!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '#base/config/config-error';
 import { Refusal } from '#base/model/refusals';
+import { hardenProcess, requireNoDebugger } from './harden-process.ts';
 import { Interrupted } from './until-stopped.ts';
 
 /** Exit codes: 0 success, 1 failure, 2 wrong usage. */
@@ -65,6 +67,18 @@ Examples:
 };
 
 async function main(argv: readonly string[]): Promise<number> {
+  try {
+    return await runProgram(argv);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
+    process.stderr.write(`gatehouse: ${describe(error)}\n`);
+    if (error instanceof Interrupted) return error.exitCode;
+    return error instanceof ConfigError ? WRONG_USAGE : FAILURE;
+  }
+}
+
+async function runProgram(argv: readonly string[]): Promise<number> {
+  hardenProcess({ environment: process.env, options: process.execArgv });
   const program = new Command('gatehouse')
     .description('The security model of Temporal Cloud, in front of any Temporal cluster.')
     .version(readVersion(), '-V, --version', 'print the version')
@@ -80,15 +94,9 @@ Examples:
   gatehouse doctor                     tell what is wrong and how to mend it`,
     );
   for (const command of await commands()) program.addCommand(prepare(command));
-  try {
-    await program.parseAsync(argv);
-    return typeof process.exitCode === 'number' ? process.exitCode : 0;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
-    process.stderr.write(`gatehouse: ${describe(error)}\n`);
-    if (error instanceof Interrupted) return error.exitCode;
-    return error instanceof ConfigError ? WRONG_USAGE : FAILURE;
-  }
+  requireNoDebugger();
+  await program.parseAsync(argv);
+  return typeof process.exitCode === 'number' ? process.exitCode : 0;
 }
 
 function prepare(command: Command): Command {

@@ -184,7 +184,7 @@ function keepPromises(traits: KmsTraits, start: () => Promise<KmsUnderTest>): vo
     test(`F-06 ${outage}: calls end in time as unavailable, and recover by themselves`, async () => {
       const wrapped = await kms.wrap(secret(), 'row');
       // The two tries, the pause between them, and a busy machine.
-      const withinMs = 2 * it.timeoutMs + 200 + 1500;
+      const withinMs = 2 * it.timeoutMs + 200 + 3000;
       const running = Array.from({ length: 10 }, () =>
         kms.unwrap(wrapped, 'row').then(() => undefined, keep),
       );
@@ -194,12 +194,14 @@ function keepPromises(traits: KmsTraits, start: () => Promise<KmsUnderTest>): vo
           if (error !== undefined) assert.ok(error instanceof KmsUnavailableError, inspect(error));
         }
         const since = performance.now();
-        await isRefused(kms.unwrap(wrapped, 'row'), KmsUnavailableError);
-        assert.ok(performance.now() - since < withinMs, 'a call took too long');
-        await isRefused(kms.wrap(secret(), 'row'), KmsUnavailableError);
         // A start during the outage: it opens, and says so when it is asked.
         const late = await it.open();
-        await isRefused(late.unwrap(wrapped, 'row'), KmsUnavailableError);
+        await Promise.all([
+          isRefused(kms.unwrap(wrapped, 'row'), KmsUnavailableError),
+          isRefused(kms.wrap(secret(), 'row'), KmsUnavailableError),
+          isRefused(late.unwrap(wrapped, 'row'), KmsUnavailableError),
+        ]);
+        assert.ok(performance.now() - since < withinMs, 'a call took too long');
         await late.close();
       } finally {
         await it.end?.(outage);

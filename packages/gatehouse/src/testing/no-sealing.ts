@@ -11,7 +11,6 @@ export const noSealing: Sealing = {
 /** The same, for one reply. */
 export const noKeys: OpenRules = {
   strict: false,
-  plainMemos: true,
   keyring: undefined,
   peer: () => undefined,
 };

@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerDeploymentOptions,
+} from '@temporalio/worker';
 import * as activities from './activities.ts';
 import { bundleFile } from './bundle.ts';
 import { loadDataConverter } from './data-converter.ts';
@@ -36,7 +42,9 @@ async function features(settings: Settings): Promise<boolean> {
   const running = worker.run();
   // A Worker that dies fails the features that wait for it; without a handler it would end the process first.
   running.catch((error) => report({ worker: 'died', error: describeError(error) }));
-  const ok = await runFeatures(client, prefix);
+  const startVersioned = (deploymentName: string, buildId: string) =>
+    startVersionedWorker(settings, deploymentName, buildId);
+  const ok = await runFeatures({ client, prefix, startVersioned });
   if (worker.getState() === 'RUNNING') worker.shutdown();
   await running;
   await connection.close();
@@ -77,7 +85,26 @@ async function openClient(settings: Settings) {
   return { client, connection };
 }
 
-async function createWorker(settings: Settings, taskQueue: string) {
+async function startVersionedWorker(settings: Settings, deploymentName: string, buildId: string) {
+  const { worker, connection } = await createWorker(settings, deploymentName, {
+    version: { deploymentName, buildId },
+    useWorkerVersioning: true,
+    defaultVersioningBehavior: 'PINNED',
+  });
+  const running = worker.run();
+  running.catch((error) => report({ worker: 'died', error: describeError(error) }));
+  return async () => {
+    worker.shutdown();
+    await running;
+    await connection.close();
+  };
+}
+
+async function createWorker(
+  settings: Settings,
+  taskQueue: string,
+  workerDeploymentOptions?: WorkerDeploymentOptions,
+) {
   const { address, tls, namespace } = settings;
   const dataConverter = await loadDataConverter(process.env);
   const connection = await NativeConnection.connect({ address, tls: tls ?? false });
@@ -85,6 +112,7 @@ async function createWorker(settings: Settings, taskQueue: string) {
     connection,
     namespace,
     taskQueue,
+    ...(workerDeploymentOptions && { workerDeploymentOptions }),
     // A failure converter becomes a part of the bundle.
     ...(dataConverter
       ? { dataConverter, workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)) }

@@ -14,9 +14,12 @@ import {
   proxyLocalActivities,
   setHandler,
   sleep,
+  upsertMemo,
+  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import type * as activities from './activities.ts';
+import { customerKey, labelsKey } from './search-attributes.ts';
 
 const { greet, tidy, breakTwice } = proxyActivities<typeof activities>({
   startToCloseTimeout: '10s',
@@ -98,4 +101,36 @@ export async function heart(): Promise<void> {
 export async function countdown(left: number, runs: number): Promise<number> {
   if (left > 0) await continueAsNew<typeof countdown>(left - 1, runs + 1);
   return runs + 1;
+}
+
+/** Fails by its child's activity. */
+export async function brokenParent(): Promise<string> {
+  return await executeChild(stubborn, { workflowId: `${workflowInfo().workflowId}-child` });
+}
+
+/** Deletes one entry of its memo and adds another. */
+export async function remember(text: string): Promise<void> {
+  upsertMemo({ note: text, gone: null });
+}
+
+/** Replaces its search attributes; answers with the customer that it was started for. */
+export async function relabel(customer: string, labels: string[]): Promise<string | undefined> {
+  const before = workflowInfo().typedSearchAttributes.get(customerKey);
+  upsertSearchAttributes([
+    { key: customerKey, value: customer },
+    { key: labelsKey, value: labels },
+  ]);
+  // Until somebody has looked at it.
+  let open = true;
+  setHandler(close, () => {
+    open = false;
+  });
+  await condition(() => !open);
+  return before;
+}
+
+/** A timer and an activity that say what they are for. */
+export async function explained(name: string): Promise<string> {
+  await sleep('10ms', { summary: 'a short rest' });
+  return await greet.executeWithOptions({ startToCloseTimeout: '10s', summary: 'a greeting' }, [name]);
 }

@@ -3,23 +3,17 @@ import { createSecretKey } from 'node:crypto';
 import { test } from 'node:test';
 import {
   createRotation,
-  DATA_KEY_AGE_MAX_MS,
-  DATA_KEY_BYTES_MAX,
-  DATA_KEY_MESSAGES_MAX,
+  DATA_KEY_CEILINGS,
+  DATA_KEY_LIMITS,
+  type DataKeyLimits,
   deriveKey,
 } from './data-key.ts';
 
-const widest = {
-  ageMaxMs: DATA_KEY_AGE_MAX_MS,
-  messagesMax: DATA_KEY_MESSAGES_MAX,
-  bytesMax: DATA_KEY_BYTES_MAX,
-};
-
-function fixture(limits: Partial<typeof widest>) {
+function fixture(limits: Partial<DataKeyLimits>) {
   const time = { nowMs: 1_000_000, monotonicMs: 50 };
   const clock = { now: () => time.nowMs, monotonicMs: () => time.monotonicMs };
   let made = 0;
-  const take = createRotation(() => ++made, { ...widest, ...limits }, clock);
+  const take = createRotation(() => ++made, { ...DATA_KEY_LIMITS, ...limits }, clock);
   return { time, take };
 }
 
@@ -66,9 +60,11 @@ test('a data key is replaced at its age by either clock, also where the wall clo
   assert.equal(take(1), 4);
 });
 
-test('T-078 no setting can lift the limits: one hour, 2^24 messages, 2^36 bytes', () => {
-  assert.doesNotThrow(() => fixture(widest));
-  for (const [name, max] of Object.entries(widest)) {
+test('T-078 no setting can lift the ceilings: a day, 2^32 messages, 2^36 bytes', () => {
+  assert.deepEqual(DATA_KEY_LIMITS, { ageMaxMs: 3_600_000, messagesMax: 2 ** 24, bytesMax: 2 ** 36 });
+  assert.deepEqual(DATA_KEY_CEILINGS, { ageMaxMs: 86_400_000, messagesMax: 2 ** 32, bytesMax: 2 ** 36 });
+  assert.doesNotThrow(() => fixture(DATA_KEY_CEILINGS));
+  for (const [name, max] of Object.entries(DATA_KEY_CEILINGS)) {
     for (const value of [max + 1, 0, -1, Number.NaN, Infinity]) {
       assert.throws(() => fixture({ [name]: value }), RangeError, `${name} ${value}`);
     }

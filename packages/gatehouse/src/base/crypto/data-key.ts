@@ -1,18 +1,37 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import type { Clock } from '#base/runtime/clock';
 
+/** Past any of these the next data key begins: external re-keying, as RFC 8645 calls it. */
+export interface DataKeyLimits {
+  /** Milliseconds after which the data key is replaced. */
+  readonly ageMaxMs: number;
+  readonly messagesMax: number;
+  readonly bytesMax: number;
+}
+
 /**
- * Most messages under one data key: 2^24. Nonces are 96 bits, spread as random ones, so the chance that two
- * of one key are alike is below 2^-49. NIST SP 800-38D section 8.3 allows 2^32 (2^-32).
+ * What is in force unless less, or more up to {@link DATA_KEY_CEILINGS}, is asked for.
+ * - 2^24 messages: nonces are 96 bits, spread as random ones, so two of one key are alike with a chance below
+ *   2^-49.
+ * - 64 GiB, which is 2^32 blocks: the ciphertext is told from noise with a chance near 2^-65. RFC 8446 section
+ *   5.5 stops a TLS key at 2^24.5 full records, about 360 GiB, for 2^-57.
+ * - One hour: whoever steals a data key has the messages of one process and hour.
  */
-export const DATA_KEY_MESSAGES_MAX = 2 ** 24;
+export const DATA_KEY_LIMITS: DataKeyLimits = Object.freeze({
+  ageMaxMs: 3_600_000,
+  messagesMax: 2 ** 24,
+  bytesMax: 2 ** 36,
+});
+
 /**
- * Most plaintext under one data key: 64 GiB, which is 2^32 blocks. The chance to tell the ciphertext from
- * noise is then near 2^-65. RFC 8446 section 5.5 stops a TLS key at 2^24.5 full records (about 360 GiB, 2^-57).
+ * What no setting can lift. 2^32 messages is the most that NIST SP 800-38D section 8.3 allows under one key
+ * with random nonces (two alike with a chance of 2^-33).
  */
-export const DATA_KEY_BYTES_MAX = 2 ** 36;
-/** Part of a message under one key of at most this age: RFC 8645 section 4 calls this external re-keying. */
-export const DATA_KEY_AGE_MAX_MS = 3_600_000;
+export const DATA_KEY_CEILINGS: DataKeyLimits = Object.freeze({
+  ageMaxMs: 24 * 3_600_000,
+  messagesMax: 2 ** 32,
+  bytesMax: 2 ** 36,
+});
 
 const KEY_BYTES = 32;
 
@@ -27,17 +46,10 @@ export function deriveKey(from: KeyObject, salt: Uint8Array, info: Uint8Array): 
   return key;
 }
 
-export interface DataKeyLimits {
-  /** Milliseconds after which the data key is replaced. */
-  readonly ageMaxMs: number;
-  readonly messagesMax: number;
-  readonly bytesMax: number;
-}
-
 /**
  * Holds one thing at a time and makes the next one when it is too old, or would have served too many messages
  * or bytes. The count stands before the message is sealed: what fails on the way is counted too.
- * @throws RangeError (at once) for limits that are not positive, or above those of this file.
+ * @throws RangeError (at once) for limits that are not positive, or above {@link DATA_KEY_CEILINGS}.
  */
 export function createRotation<T>(make: () => T, limits: DataKeyLimits, clock: Clock): (bytes: number) => T {
   checkLimits(limits);
@@ -65,13 +77,9 @@ export function createRotation<T>(make: () => T, limits: DataKeyLimits, clock: C
 }
 
 function checkLimits(limits: DataKeyLimits): void {
-  const within = (value: number, max: number): boolean => value > 0 && value <= max;
-  if (!within(limits.ageMaxMs, DATA_KEY_AGE_MAX_MS))
-    throw new RangeError('age of data keys: at most one hour');
-  if (!within(limits.messagesMax, DATA_KEY_MESSAGES_MAX)) {
-    throw new RangeError('messages per data key: at most 2^24');
-  }
-  if (!within(limits.bytesMax, DATA_KEY_BYTES_MAX)) {
-    throw new RangeError('bytes per data key: at most 2^36');
+  for (const name of ['ageMaxMs', 'messagesMax', 'bytesMax'] as const) {
+    if (!(limits[name] > 0 && limits[name] <= DATA_KEY_CEILINGS[name])) {
+      throw new RangeError(`${name} of data keys: more than 0, at most ${DATA_KEY_CEILINGS[name]}`);
+    }
   }
 }

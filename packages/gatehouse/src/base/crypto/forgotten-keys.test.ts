@@ -91,9 +91,16 @@ async function findForgotten(t: TestContext): Promise<void> {
 }
 
 async function ask(child: ChildProcess, text: string): Promise<string> {
-  const answer = once(child, 'message');
-  child.send(text);
-  return String((await answer)[0]);
+  const stop = new AbortController();
+  const { signal } = stop;
+  try {
+    const answer = once(child, 'message', { signal });
+    const gone = once(child, 'exit', { signal }).then(() => assert.fail('the process that holds keys ended'));
+    child.send(text);
+    return String((await Promise.race([answer, gone]))[0]);
+  } finally {
+    stop.abort();
+  }
 }
 
 function mayRead(pid: number): boolean {

@@ -156,7 +156,7 @@ test('malformed, doubled, short and destroyed keys are refused, and no message s
       (error) => error instanceof RangeError && !/canary|63616e|63 61 6e/.test(inspect(error)),
     );
   }
-  for (const options of [{ openedKeysMax: 0 }, { dataKeyMaxAgeMs: 0 }, { dataKeyMaxMessages: 2 ** 25 }]) {
+  for (const options of [{ openedKeysMax: 0 }, { dataKeyMaxAgeMs: 0 }, { dataKeyMaxMessages: 2 ** 33 }]) {
     assert.throws(() => createNamespaceKeyring(scope, [key(1)], options), RangeError);
   }
 });

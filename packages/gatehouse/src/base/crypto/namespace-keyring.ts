@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { type Clock, systemClock } from '#base/runtime/clock';
-import { DATA_KEY_AGE_MAX_MS, DATA_KEY_BYTES_MAX, DATA_KEY_MESSAGES_MAX } from './data-key.ts';
+import { DATA_KEY_LIMITS } from './data-key.ts';
 import { type NonceSource, processNonces } from './nonce-source.ts';
 import { createPayloadBoxes } from './payload-boxes.ts';
 import {
@@ -63,11 +63,11 @@ export interface NamespaceKeyring {
 /** All may be left out. */
 export interface NamespaceKeyringOptions {
   readonly clock?: Clock;
-  /** Age at which the data key that seals is replaced, in milliseconds: one hour, and never more. */
+  /** Age at which the data key that seals is replaced, in milliseconds: one hour; at most a day. */
   readonly dataKeyMaxAgeMs?: number;
-  /** Messages under one data key: 2^24, and never more. */
+  /** Messages under one data key: 2^24; at most 2^32. */
   readonly dataKeyMaxMessages?: number;
-  /** Plaintext under one data key, in bytes: 2^36, and never more. A longer message has a key of its own. */
+  /** Plaintext under one data key, in bytes: 2^36, which is also the most. A longer message has a key of its own. */
   readonly dataKeyMaxBytes?: number;
   /** Derived keys that are kept for opening (256): one per process and hour of what is being read. */
   readonly openedKeysMax?: number;
@@ -94,9 +94,9 @@ export function createNamespaceKeyring(
     nonces: options.nonces ?? processNonces(),
     openedKeysMax: options.openedKeysMax ?? 256,
     limits: {
-      ageMaxMs: options.dataKeyMaxAgeMs ?? DATA_KEY_AGE_MAX_MS,
-      messagesMax: options.dataKeyMaxMessages ?? DATA_KEY_MESSAGES_MAX,
-      bytesMax: options.dataKeyMaxBytes ?? DATA_KEY_BYTES_MAX,
+      ageMaxMs: options.dataKeyMaxAgeMs ?? DATA_KEY_LIMITS.ageMaxMs,
+      messagesMax: options.dataKeyMaxMessages ?? DATA_KEY_LIMITS.messagesMax,
+      bytesMax: options.dataKeyMaxBytes ?? DATA_KEY_LIMITS.bytesMax,
     },
   });
   const sealers = new Map<string, AttributeSealer>();

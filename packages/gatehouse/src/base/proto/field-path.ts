@@ -56,6 +56,14 @@ export function fieldPathText(steps: readonly FieldStep[]): string {
   return steps.map(stepText).join('.');
 }
 
+/** A text field of the message that a step leads to; empty where it is not set. */
+export function textField(bytes: Uint8Array, { start, end }: FieldStep, number: number): string {
+  for (const field of wireFields(bytes, start, end)) {
+    if (field.number === number) return textOf(bytes, field.start, field.end);
+  }
+  return '';
+}
+
 function stepText({ field, index, key, inside }: FieldStep): string {
   const place = index === undefined ? '' : `[${index}]`;
   const entry = key === undefined ? '' : `[${keyText(key)}]`;
@@ -100,7 +108,7 @@ function enclosingField(bytes: Uint8Array, place: Place, contentStart: number): 
   return undefined;
 }
 
-function stepInto(bytes: Uint8Array, { desc, start }: Place, wire: WireField, contentStart: number): Found {
+function stepInto(bytes: Uint8Array, { desc }: Place, wire: WireField, contentStart: number): Found {
   const field = desc.fields.find(({ number }) => number === wire.number);
   const step: FieldStep = {
     message: desc.typeName,
@@ -125,7 +133,7 @@ function stepIntoEntry(
   entry: FieldStep,
   contentStart: number,
 ): Found {
-  const step = { ...entry, key: entryKey(bytes, entry) };
+  const step = { ...entry, key: textField(bytes, entry, 1) };
   if (contentStart === entry.start) return { step, reached: true };
   for (const { number, start, end } of wireFields(bytes, entry.start, entry.end)) {
     if (contentStart === start) return { step, reached: true };
@@ -133,14 +141,6 @@ function stepIntoEntry(
     return { step, reached: false, next: { desc: field.message, start, end } };
   }
   return { step, reached: false };
-}
-
-/** An empty key may be left out. */
-function entryKey(bytes: Uint8Array, entry: FieldStep): string {
-  for (const { number, start, end } of wireFields(bytes, entry.start, entry.end)) {
-    if (number === 1) return textOf(bytes, start, end);
-  }
-  return '';
 }
 
 /** The text of an Any's type (1) stands before its value (2): the scanner accepts no other order. */

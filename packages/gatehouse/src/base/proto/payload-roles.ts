@@ -52,7 +52,22 @@ export const payloadRules: readonly FieldRule[] = [
   ...['workflowservice.v1.RespondQueryTaskCompletedRequest', 'query.v1.WorkflowQueryResult'].map((message) =>
     rule('both', message, 'error_message', 'privateText', "a Worker's own words, no payload"),
   ),
-  ...['scheduled', 'completed', 'failed', 'canceled', 'timed_out', 'cancel_request_failed'].map((what) =>
+  rule(
+    'request',
+    'nexus.v1.StartOperationResponse',
+    'operation_error',
+    'nexusOperationError',
+    "a Worker's own words, and JSON for the caller's history",
+  ),
+  rule(
+    'request',
+    'workflowservice.v1.RespondNexusTaskFailedRequest',
+    'error',
+    'nexusHandlerError',
+    'as above',
+  ),
+  // Not the scheduled event: its input is of the caller itself.
+  ...['completed', 'failed', 'canceled', 'timed_out', 'cancel_request_failed'].map((what) =>
     rule(
       'response',
       'history.v1.HistoryEvent',

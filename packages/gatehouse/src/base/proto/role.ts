@@ -70,6 +70,9 @@ export const Role = {
   nexusPlace: 36,
   /** A text that says what a list is about, in another language than visibility queries. */
   listFilter: 37,
+  /** What a Nexus handler answers where it fails, in the form that SDKs used before: not made of payloads. */
+  nexusOperationError: 38,
+  nexusHandlerError: 39,
 } as const;
 
 /** Roles of a map that its entries have, key and value together. Others are those of its keys. */

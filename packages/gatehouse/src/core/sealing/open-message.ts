@@ -8,18 +8,18 @@ import { attributeName } from './seal-message.ts';
 import { openAttribute } from './sealed-attributes.ts';
 import { readFailureWords } from './sealed-failure.ts';
 import { boxOf } from './sealed-payload.ts';
-import { openTexts } from './sealed-text.ts';
+import { openText } from './sealed-text.ts';
 
 /** Whose keys may open a reply. */
 export interface OpenRules {
   /** Payloads that were not sealed are refused. */
   readonly strict: boolean;
-  /** Memos are not held to it: lists show those of the engine's own workflows too. */
-  readonly plainMemos: boolean;
   /** The keys of the namespace itself; absent where it has none. */
   readonly keyring: NamespaceKeyring | undefined;
   /** Keys of the namespaces that Nexus connects with it, asked only inside a Nexus operation. */
   readonly peer: (keyId: string) => NamespaceKeyring | undefined;
+  /** Asked inside a Nexus operation: its other side may not seal. Absent: it always does. */
+  readonly plainNexus?: () => boolean;
 }
 
 /** A box names a key that is not at hand: load it and open again. */
@@ -71,9 +71,9 @@ class Opener {
         return;
       case Role.payload:
       case Role.headerPayload:
-        return this.#payload(mention, this.#rules.strict);
+        return this.#payload(mention, this.#rules.strict, this.#inNexus(mention));
       case Role.memoPayload:
-        return this.#payload(mention, this.#rules.strict && !this.#rules.plainMemos);
+        return this.#payload(mention, this.#rules.strict, true);
       case Role.attributePayload:
         return this.#attribute(mention);
       case Role.failureMessage:
@@ -100,14 +100,16 @@ class Opener {
     return place;
   }
 
-  #payload(mention: number, strict: boolean): void {
+  /** @param mayBeEmpty what holds nothing is stored as it is: a memo's deleted entry, no content in Nexus. */
+  #payload(mention: number, strict: boolean, mayBeEmpty: boolean): void {
     const content = this.#scanner.content(mention);
     const box = boxOf(content);
     if (box !== undefined) {
-      // Ours is never so short; a caller's own marker on an entry that deletes is as he wrote it.
-      if (box.length === 0) return;
       this.edits.push(replaceMention(this.#scanner, mention, this.#open('payload', box, mention)));
-    } else if (strict && !holdsNothing(content)) throw unsealed();
+      return;
+    }
+    if (!strict || (mayBeEmpty && holdsNothing(content)) || this.#mayBePlain(mention)) return;
+    throw unsealed();
   }
 
   #attribute(mention: number): void {
@@ -123,7 +125,7 @@ class Opener {
 
   #text(mention: number): void {
     const text = this.#scanner.text(mention);
-    const opened = openTexts(text, (box) => this.#open('text', box, mention).toString('utf8'));
+    const opened = openText(text, (box) => this.#open('text', box, mention).toString('utf8'));
     if (opened !== text) this.edits.push(replaceMention(this.#scanner, mention, Buffer.from(opened)));
   }
 
@@ -132,7 +134,7 @@ class Opener {
     const content = scanner.content(mention);
     const box = boxOf(content);
     if (box === undefined) {
-      if (this.#rules.strict && !holdsNothing(content)) throw unsealed();
+      if (this.#rules.strict && !this.#mayBePlain(mention)) throw unsealed();
       return;
     }
     const words = readFailureWords(this.#open('failure', box, mention));
@@ -160,7 +162,15 @@ class Opener {
   }
 
   #open(kind: SealedKind, box: Uint8Array, mention: number): Buffer {
-    return openBox(this.#rules, kind, box, this.#scanner.tagStart(mention) < this.#nexusTo);
+    return openBox(this.#rules, kind, box, this.#inNexus(mention));
+  }
+
+  #inNexus(mention: number): boolean {
+    return this.#scanner.tagStart(mention) < this.#nexusTo;
+  }
+
+  #mayBePlain(mention: number): boolean {
+    return this.#inNexus(mention) && this.#rules.plainNexus?.() === true;
   }
 }
 

@@ -36,7 +36,7 @@ function keyringOf(namespaceUuid: string): NamespaceKeyring {
 
 const keyring = keyringOf('orders');
 const rules: SealRules = { sealing: true, keyring, sealedAttributes: [] };
-const openRules: OpenRules = { strict: true, plainMemos: false, keyring, peer: () => undefined };
+const openRules: OpenRules = { strict: true, keyring, peer: () => undefined };
 
 function scanned({ direction, table }: ScannedType, bytes: Uint8Array): MessageScanner {
   const scanner = scanners[direction];
@@ -66,13 +66,23 @@ function deletesWithWords(type: ScannedType, bytes: Uint8Array): boolean {
   return false;
 }
 
+/** Answers of Nexus handlers in the older form come back in the newer, in the history of their callers. */
+function isNexusError(type: ScannedType, bytes: Uint8Array): boolean {
+  const scanner = scanned(type, bytes);
+  for (let mention = 0; mention < scanner.mentionCount; mention += 1) {
+    const role = scanner.role(mention);
+    if (role === Role.nexusOperationError || role === Role.nexusHandlerError) return true;
+  }
+  return false;
+}
+
 const types = methodMessages();
 
 test('what is sealed and opened again is the same message, for every request and reply', () => {
   for (const type of types) {
     const property = fc.property(messageArbitrary(type.desc), ({ message }) => {
       const bytes = toBinary(type.desc, message);
-      fc.pre(!deletesWithWords(type, bytes));
+      fc.pre(!deletesWithWords(type, bytes) && !isNexusError(type, bytes));
       const back = opened(type, sealed(type, bytes));
       // Decoded once more: fields of a failure may come back in another order.
       assert.deepEqual(toBinary(type.desc, fromBinary(type.desc, back)), bytes, type.desc.typeName);

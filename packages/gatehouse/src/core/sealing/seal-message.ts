@@ -1,8 +1,18 @@
 import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
 import { refuse } from '#base/model/refusals';
 import { Role } from '#base/proto/role';
-import type { MessageScanner } from '#base/proto/scan-message';
-import { type Edit, insertLast, insertText, replaceMention } from '#base/proto/splice-message';
+import { MessageScanner } from '#base/proto/scan-message';
+import {
+  type Edit,
+  GRPC_PREFIX_BYTES,
+  insertLast,
+  insertText,
+  replaceMention,
+  spliceFrame,
+} from '#base/proto/splice-message';
+import { requestTables } from '#base/proto/wire-tables';
+import { carriesPayload } from './nexus-content.ts';
+import { sealNexusError } from './nexus-error.ts';
 import { isDeletion, readPayload } from './payload-bytes.ts';
 import { sealAttribute } from './sealed-attributes.ts';
 import { ENCODED_FAILURE, writeFailureWords } from './sealed-failure.ts';
@@ -79,6 +89,9 @@ function visit(
     case Role.query:
     case Role.batchQuery:
       return query(scanner, mention, rules);
+    case Role.nexusOperationError:
+    case Role.nexusHandlerError:
+      return nexusError(scanner, mention, rules);
     default:
       return undefined;
   }
@@ -103,7 +116,7 @@ function keyFor(rules: SealRules, looksSealed: () => boolean): NamespaceKeyring 
 
 function payload(scanner: MessageScanner, mention: number, rules: SealRules): Edit | undefined {
   const content = scanner.content(mention);
-  const keyring = keyFor(rules, () => boxOf(content) !== undefined);
+  const keyring = keyFor(rules, () => boxOf(content) !== undefined || carriesPayload(content));
   return keyring && replaceMention(scanner, mention, sealPayload(keyring, 'payload', content));
 }
 
@@ -162,6 +175,26 @@ function query(scanner: MessageScanner, mention: number, rules: SealRules): Edit
     sealAll: (name, value) => keyring?.sealAttributeAll(name, value),
   });
   return rewritten === text ? undefined : replaceMention(scanner, mention, Buffer.from(rewritten, 'utf8'));
+}
+
+function nexusError(scanner: MessageScanner, mention: number, rules: SealRules): Edit | undefined {
+  const kind = scanner.role(mention) === Role.nexusHandlerError ? 'handler' : 'operation';
+  const sealed = sealNexusError(scanner.content(mention), kind, (failure) => sealWhole(failure, rules));
+  return sealed && replaceMention(scanner, mention, sealed);
+}
+
+const failureTable = requestTables.messages.find(({ name }) => name === 'temporal.api.failure.v1.Failure');
+/** For a failure that stands in JSON, while the request around it is in the scanner of its own. */
+const failureScanner = new MessageScanner(requestTables, { reply: false });
+
+/** A failure.v1.Failure with its words and payloads sealed; undefined where none are to be. */
+function sealWhole(failure: Uint8Array, rules: SealRules): Uint8Array | undefined {
+  if (failureTable === undefined || !failureScanner.scan(failureTable, failure)) {
+    throw refuse('message_malformed', { publicDetail: 'a Nexus failure that is nested too deeply' });
+  }
+  const edits = sealMessage(failureScanner, rules);
+  if (edits.length > 0) return spliceFrame(failureScanner, edits).subarray(GRPC_PREFIX_BYTES);
+  return rules.sealing ? failure : undefined;
 }
 
 /** Message, stack trace and attributes go into one box, which stands where the attributes were. */

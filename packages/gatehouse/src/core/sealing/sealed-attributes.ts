@@ -7,6 +7,12 @@ import { isDeletion, type PayloadBytes, readPayload, withData } from './payload-
 const PREFIX = 'gh1.';
 
 /**
+ * Attributes that the engine writes itself, out of names that callers chose (a schedule's id is in
+ * `TemporalScheduledById`): neither sealed nor opened, or a name would be taken for a sealed value.
+ */
+const ENGINES_OWN = /^(?:Temporal|Batcher)/;
+
+/**
  * The value of a search attribute as the engine gets it, or undefined where it stays as it is. The engine reads
  * and indexes it, so a sealed value is again JSON text, or a list of texts.
  * @throws Refusal `attribute_refused` for a value that cannot be sealed, and for one that looks sealed already.
@@ -17,6 +23,7 @@ export function sealAttribute(
   name: string,
   bytes: Uint8Array,
 ): Buffer | undefined {
+  if (ENGINES_OWN.test(name)) return undefined;
   const payload = readPayload(bytes);
   if (payload === undefined) throw refuse('message_malformed', { publicDetail: `search attribute ${name}` });
   if (isDeletion(payload)) return undefined;
@@ -28,6 +35,9 @@ export function sealAttribute(
   }
   if (keyring === undefined)
     throw refuse('encryption_unavailable', { detail: 'sealed attributes without a key' });
+  // The rest of its metadata would lie beside it in the open.
+  if (!payload.metadataKeys.every((key) => key === 'encoding' || key === 'type'))
+    throw refuse('attribute_refused', { publicDetail: `${name}: metadata beside encoding and type` });
   const sealOne = (value: unknown): string => {
     const text = typeof value === 'string' ? keyring.sealAttribute(name, value) : undefined;
     if (text === undefined) throw refuse('attribute_refused', { publicDetail: name });
@@ -47,6 +57,7 @@ export function openAttribute(
   bytes: Uint8Array,
   failures: { readonly unreadable: () => Error; readonly notLoaded: (keyId: string) => Error },
 ): Buffer | undefined {
+  if (ENGINES_OWN.test(name)) return undefined;
   const payload = readPayload(bytes);
   if (payload === undefined || !holdsPrefix(payload)) return undefined;
   const openOne = (value: unknown): unknown => {
@@ -65,7 +76,7 @@ export function openAttribute(
 }
 
 /** Cheap: looked for in bytes before anything is parsed. JSON escapes of its letters are no form that is written. */
-export function holdsPrefix({ data }: PayloadBytes): boolean {
+function holdsPrefix({ data }: PayloadBytes): boolean {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
   if (bytes.includes(`"${PREFIX}`)) return true;
   // A backslash could hide the letters.

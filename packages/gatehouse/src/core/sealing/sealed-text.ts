@@ -2,7 +2,7 @@ import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
 
 /** Begins a text that stands for a sealed one, where the engine takes nothing but text. */
 const PREFIX = 'gatehouse.sealed.';
-const PATTERN = /gatehouse\.sealed\.([A-Za-z0-9_-]+)/g;
+const WHOLE = /^gatehouse\.sealed\.([A-Za-z0-9_-]+)$/;
 
 /** A text that says the same to nobody but the gateway. */
 export function sealText(keyring: NamespaceKeyring, text: string): string {
@@ -16,8 +16,11 @@ export function looksSealedText(text: string): boolean {
   return text.includes(PREFIX);
 }
 
-/** The text with every sealed part of it opened by `open`. */
-export function openTexts(text: string, open: (box: Buffer) => string): string {
-  if (!looksSealedText(text)) return text;
-  return text.replaceAll(PATTERN, (_, box: string) => open(Buffer.from(box, 'base64url')));
+/**
+ * A sealed text, opened by `open`; any other as it is. Only where it is the whole text, as the engine passes it
+ * on: its own errors repeat names that callers chose, and none of those may ever be opened (T-079).
+ */
+export function openText(text: string, open: (box: Buffer) => string): string {
+  const box = WHOLE.exec(text)?.[1];
+  return box === undefined ? text : open(Buffer.from(box, 'base64url'));
 }

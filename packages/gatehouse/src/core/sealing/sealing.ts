@@ -15,6 +15,8 @@ export interface Sealing {
   peer(record: NamespaceRecord, keyId: string): NamespaceKeyring | undefined;
   /** Brings a key to hand that a box named. @returns false where there is no such key for this namespace. */
   load(record: NamespaceRecord, keyId: string, nexus: boolean): Promise<boolean>;
+  /** Does Nexus connect it with a namespace that stores plaintext, now or from before? Absent: it never does. */
+  hasPlainPeer?(record: NamespaceRecord): boolean;
 }
 
 export interface SealingOptions {
@@ -25,8 +27,15 @@ export interface SealingOptions {
 }
 
 export function createSealing({ directory, keys, peersOf }: SealingOptions): Sealing {
+  /** Keys that were destroyed have no owner: what they sealed is unreadable, and the reader is not erased. */
   const ownerOf = (record: NamespaceRecord, keyId: string): NamespaceRecord | undefined =>
-    peersOf(record).find((peer) => directory.namespaceKeys(peer.uuid).some(({ id }) => id === keyId));
+    peersOf(record).find(({ uuid }) =>
+      directory.namespaceKeys(uuid).some(({ id, state }) => id === keyId && state === 'active'),
+    );
+  const fetchKey = async (owner: NamespaceRecord, keyId: string): Promise<boolean> => {
+    const held = await keys.get(owner);
+    return held.hasKey(keyId) || (await keys.refreshed(owner)).hasKey(keyId);
+  };
   return {
     keysFor(record) {
       const none = record.sealing === 'off' && directory.namespaceKeys(record.uuid).length === 0;
@@ -46,9 +55,12 @@ export function createSealing({ directory, keys, peersOf }: SealingOptions): Sea
     },
     async load(record, keyId, nexus) {
       const owner = nexus ? ownerOf(record, keyId) : undefined;
-      if (owner !== undefined) return (await keys.get(owner)).hasKey(keyId);
-      const held = await keys.get(record);
-      return held.hasKey(keyId) || (await keys.refreshed(record)).hasKey(keyId);
+      if (owner !== undefined) return fetchKey(owner, keyId);
+      if (await fetchKey(record, keyId)) return true;
+      // The directory was asked meanwhile: a peer's key may be new in it.
+      const late = nexus ? ownerOf(record, keyId) : undefined;
+      return late !== undefined && fetchKey(late, keyId);
     },
+    hasPlainPeer: (record) => peersOf(record).some(({ sealing }) => sealing !== 'on'),
   };
 }

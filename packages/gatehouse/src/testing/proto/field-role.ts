@@ -22,6 +22,8 @@ export const messageRoles: ReadonlySet<number> = new Set([
   Role.attributePayload,
   Role.failureAttributes,
   Role.nexusPlace,
+  Role.nexusOperationError,
+  Role.nexusHandlerError,
 ]);
 
 const PAYLOAD = 'temporal.api.common.v1.Payload';

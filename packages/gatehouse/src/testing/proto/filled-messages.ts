@@ -18,7 +18,7 @@ export interface FillRules {
   /** False leaves the field out, with all below it. */
   readonly enters: (leaf: Leaf) => boolean;
   /** What stands in a text or in bytes; undefined leaves it out. */
-  readonly text: (leaf: Leaf) => string | undefined;
+  readonly text: (leaf: Leaf) => string | Uint8Array | undefined;
   /** The Payload message for this place. */
   readonly payload: (leaf: Leaf) => Message;
   /** Types that go into an Any. */
@@ -110,7 +110,8 @@ class Filler {
     if (!holdsText(field)) return [];
     const text = this.#rules.text(leaf);
     if (text === undefined) return [];
-    return [field.scalar === ScalarType.BYTES ? new Uint8Array(Buffer.from(text)) : text];
+    if (field.scalar === ScalarType.STRING || typeof text !== 'string') return [text];
+    return [new Uint8Array(Buffer.from(text))];
   }
 }
 
@@ -135,23 +136,24 @@ function mapKey(field: DescField & { fieldKind: 'map' }, index: number): string 
   return field.mapKey === ScalarType.STRING ? `key${index}` : index;
 }
 
-/** Every leaf that the schema has below a type, whatever can be filled or not: by walking types alone. */
+/** Every leaf that the schema has below a type: by a walk over types alone, so that what no filling fills is noticed. */
 export function leavesOf(
   desc: DescMessage,
-  anyTypes: readonly string[],
+  rules: Pick<FillRules, 'anyTypes' | 'enters'>,
   path = '',
   above: readonly string[] = [],
 ): Leaf[] {
   if (desc.typeName === AnySchema.typeName) {
-    return anyTypes
+    return rules.anyTypes
       .filter((name) => mayStand(name, above))
-      .flatMap((name) => leavesOf(messageType(name), anyTypes, `${path}<${name}>`, above));
+      .flatMap((name) => leavesOf(messageType(name), rules, `${path}<${name}>`, above));
   }
   const trail = [...above, desc.typeName];
   return desc.fields.flatMap((field): Leaf[] => {
     const leaf = { path: leafPath(path, field), owner: desc, field };
+    if (!rules.enters(leaf)) return [];
     if (isPayload(field) || holdsText(field)) return [leaf];
     if (field.message === undefined || !mayStand(field.message.typeName, trail)) return [];
-    return leavesOf(field.message, anyTypes, leaf.path, trail);
+    return leavesOf(field.message, rules, leaf.path, trail);
   });
 }

@@ -1,10 +1,9 @@
 import type { KMSClient } from '@aws-sdk/client-kms';
 import { KmsKeyDisabledError, KmsUnavailableError, UnwrapError } from '../kms.ts';
-import { Secret } from '../secret.ts';
+import { serviceAddress } from './https/service-address.ts';
 import type { KeyService } from './key-service.ts';
 import type { AwsKmsSpec } from './kms-spec.ts';
 import { loadPackage } from './load-package.ts';
-import { serviceAddress } from './service-address.ts';
 
 /**
  * AWS KMS: `Encrypt` and `Decrypt` with a symmetric key, the words as encryption context (CloudTrail shows them).
@@ -54,8 +53,7 @@ function credentialsOf(spec: AwsKmsSpec): { accessKeyId: string; secretAccessKey
   if (accessKeyId === undefined || secretAccessKey === undefined) {
     throw new Error('aws accessKeyId and secretAccessKey are given together, or neither of them');
   }
-  const id = accessKeyId instanceof Secret ? accessKeyId.reveal().toString('utf8') : accessKeyId;
-  return { accessKeyId: id.trim(), secretAccessKey: secretAccessKey.reveal().toString('utf8').trim() };
+  return { accessKeyId, secretAccessKey: secretAccessKey.reveal().toString('utf8').trim() };
 }
 
 function contextOf(aad: string): Record<string, string> {

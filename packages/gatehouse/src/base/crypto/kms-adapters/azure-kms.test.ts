@@ -15,7 +15,7 @@ const application = {
   clientId: 'gatehouse',
   clientSecret: 'client-secret-of-the-test',
 };
-const TIMEOUT_MS = 400;
+const TIMEOUT_MS = 1000;
 
 interface Site {
   readonly stub: KeyVaultStub;
@@ -59,7 +59,14 @@ const states = {
 
 kmsConformance(
   'azure (stub)',
-  { outages: PROXY_OUTAGES, disablings: Object.keys(states), hasVersions: true, canLie: true },
+  {
+    outages: PROXY_OUTAGES,
+    disablings: Object.keys(states),
+    hasVersions: true,
+    canLie: true,
+    // What was wrapped names its version, and another key has none of that name.
+    otherKeyError: 'KmsKeyDisabledError',
+  },
   async () => {
     const site = await openSite();
     const proxied = proxiedKms(site.proxy, (url) => url.includes('/unwrapkey'));

@@ -1,12 +1,12 @@
 import { KmsKeyDisabledError, KmsUnavailableError, UnwrapError } from '../kms.ts';
 import { openAzureTokens } from './azure-token.ts';
-import { callWithBearer } from './bearer.ts';
-import { base64Of, textOf } from './json-fields.ts';
+import { callWithBearer } from './https/bearer.ts';
+import { base64Of, textOf } from './https/json-fields.ts';
+import { serviceAddress } from './https/service-address.ts';
+import { createServiceClient, type ServiceAnswer } from './https/service-client.ts';
 import type { KeyService } from './key-service.ts';
 import type { AzureKmsSpec } from './kms-spec.ts';
 import { openUnderLocalKey, sealUnderLocalKey } from './local-key-box.ts';
-import { serviceAddress } from './service-address.ts';
-import { createServiceClient, type ServiceAnswer } from './service-client.ts';
 
 const API_VERSION = '7.4';
 const ALGORITHM = 'RSA-OAEP-256';

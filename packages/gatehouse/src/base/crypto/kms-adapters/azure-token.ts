@@ -1,11 +1,11 @@
 import { KmsKeyDisabledError, KmsUnavailableError } from '../kms.ts';
 import type { Secret } from '../secret.ts';
-import type { BearerSource } from './bearer.ts';
-import { fieldOf, textOf } from './json-fields.ts';
+import type { BearerSource } from './https/bearer.ts';
+import { fieldOf, textOf } from './https/json-fields.ts';
+import { serviceAddress } from './https/service-address.ts';
+import type { ServiceClient } from './https/service-client.ts';
 import type { AzureKmsSpec } from './kms-spec.ts';
 import { loadPackage } from './load-package.ts';
-import { serviceAddress } from './service-address.ts';
-import type { ServiceClient } from './service-client.ts';
 
 const AUTHORITY = 'https://login.microsoftonline.com';
 /** A token is replaced this long before its end: longer than a call with its second try takes. */

@@ -16,7 +16,7 @@ import { openKms } from './open-kms.ts';
 const KEY = 'projects/p1/locations/europe-west1/keyRings/gatehouse/cryptoKeys/payloads';
 const OTHER = 'projects/p1/locations/europe-west1/keyRings/gatehouse/cryptoKeys/other';
 const SUBJECT = 'subject-token-of-the-workload';
-const TIMEOUT_MS = 400;
+const TIMEOUT_MS = 1000;
 
 interface Site {
   readonly stub: GcpKmsStub;

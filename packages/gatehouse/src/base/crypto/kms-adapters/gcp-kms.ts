@@ -1,12 +1,12 @@
 import { KmsKeyDisabledError, KmsUnavailableError, UnwrapError } from '../kms.ts';
-import { callWithBearer } from './bearer.ts';
 import { crc32c } from './crc32c.ts';
 import { openGcpTokens } from './gcp-token.ts';
-import { base64Of, fieldOf, textOf } from './json-fields.ts';
+import { callWithBearer } from './https/bearer.ts';
+import { base64Of, fieldOf, textOf } from './https/json-fields.ts';
+import { serviceAddress } from './https/service-address.ts';
+import { createServiceClient, type ServiceAnswer } from './https/service-client.ts';
 import type { KeyService } from './key-service.ts';
 import type { GcpKmsSpec } from './kms-spec.ts';
-import { serviceAddress } from './service-address.ts';
-import { createServiceClient, type ServiceAnswer } from './service-client.ts';
 
 const KEY_NAME = /^projects\/[^/\s]+\/locations\/[\w-]+\/keyRings\/[\w-]+\/cryptoKeys\/[\w-]+$/;
 

@@ -1,8 +1,8 @@
 import { access, constants } from 'node:fs/promises';
 import type { GoogleAuth } from 'google-auth-library';
 import { KmsKeyDisabledError, KmsUnavailableError } from '../kms.ts';
-import type { BearerSource } from './bearer.ts';
-import { fieldOf } from './json-fields.ts';
+import type { BearerSource } from './https/bearer.ts';
+import { fieldOf } from './https/json-fields.ts';
 import { loadPackage } from './load-package.ts';
 
 const SCOPE = 'https://www.googleapis.com/auth/cloudkms';

@@ -30,7 +30,7 @@ export interface AwsKmsSpec {
   readonly region: string;
   readonly endpoint?: string | undefined;
   /** Both or neither; without them the SDK looks where it always does. */
-  readonly accessKeyId?: string | Secret | undefined;
+  readonly accessKeyId?: string | undefined;
   readonly secretAccessKey?: Secret | undefined;
 }
 

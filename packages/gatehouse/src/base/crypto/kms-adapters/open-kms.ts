@@ -36,6 +36,6 @@ async function openService(
     case 'azure':
       return await (await import('./azure-kms.ts')).openAzureKms(spec);
     case 'pkcs11':
-      return await (await import('./pkcs11-kms.ts')).openPkcs11Kms(spec, { log: deps.log, timeoutMs });
+      return await (await import('./pkcs11/pkcs11-kms.ts')).openPkcs11Kms(spec, { log: deps.log, timeoutMs });
   }
 }

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { KmsKeyDisabledError, KmsUnavailableError, UnwrapError } from '../kms.ts';
-import { textOf } from './json-fields.ts';
+import { textOf } from './https/json-fields.ts';
+import { serviceAddress } from './https/service-address.ts';
+import { createServiceClient, type ServiceAnswer } from './https/service-client.ts';
 import type { KeyService } from './key-service.ts';
 import type { VaultKmsSpec } from './kms-spec.ts';
-import { serviceAddress } from './service-address.ts';
-import { createServiceClient, type ServiceAnswer } from './service-client.ts';
 import { keepTokenAlive, type TokenDeps } from './vault-token.ts';
 
 /** Also bounds what a changed row can make us send. */

@@ -1,7 +1,7 @@
 import type { Log } from '#base/runtime/log';
 import { KmsUnavailableError } from '../kms.ts';
-import { fieldOf } from './json-fields.ts';
-import type { ServiceAnswer } from './service-client.ts';
+import { fieldOf } from './https/json-fields.ts';
+import type { ServiceAnswer } from './https/service-client.ts';
 
 export interface TokenDeps {
   readonly log: Log;

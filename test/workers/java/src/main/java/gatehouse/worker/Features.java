@@ -25,7 +25,6 @@ import io.temporal.client.schedules.ScheduleClientOptions;
 import io.temporal.client.schedules.ScheduleIntervalSpec;
 import io.temporal.client.schedules.ScheduleOptions;
 import io.temporal.client.schedules.ScheduleSpec;
-import io.temporal.common.converter.DefaultDataConverter;
 import io.temporal.failure.ActivityFailure;
 import io.temporal.failure.ApplicationFailure;
 import io.temporal.failure.CanceledFailure;
@@ -34,6 +33,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** The features, each a method that throws when something is not as the SDK promises. */
 final class Features {
@@ -117,11 +117,13 @@ final class Features {
   }
 
   private static void schedule(Place place) throws Exception {
-    var namespace = place.client().getOptions().getNamespace();
     var schedules =
         ScheduleClient.newInstance(
             place.client().getWorkflowServiceStubs(),
-            ScheduleClientOptions.newBuilder().setNamespace(namespace).build());
+            ScheduleClientOptions.newBuilder()
+                .setNamespace(place.namespace())
+                .setDataConverter(place.converter())
+                .build());
     var action =
         ScheduleActionStartWorkflow.newBuilder()
             .setWorkflowType("echo")
@@ -186,7 +188,7 @@ final class Features {
                     .flatMap(it -> it.getHeartbeatDetails().getPayloadsList().stream())
                     .findFirst()
                     .orElse(null));
-    var read = DefaultDataConverter.STANDARD_INSTANCE.fromPayload(details, Map.class, Map.class);
+    var read = place.converter().fromPayload(details, Map.class, Map.class);
     check(read.get("count") instanceof Integer count && count > 0, "the details are " + read);
     stub.cancel();
     failure(CanceledFailure.class, () -> stub.getResult(Void.class));
@@ -202,7 +204,8 @@ final class Features {
   }
 
   private static void memo(Place place) {
-    Map<String, Object> note = Map.of("text", "remember", "number", 7);
+    // In an order of its own, which is the same in every process.
+    Map<String, Object> note = new TreeMap<>(Map.of("text", "remember", "number", 7));
     var options = place.options().setMemo(Map.of("note", note)).build();
     WorkflowStub stub = place.client().newUntypedWorkflowStub("echo", options);
     stub.start("");
@@ -234,17 +237,16 @@ final class Features {
   private static void history(Place place) {
     place.answers("Hello, past", "greeting", "past");
     List<HistoryEvent> events = events(place);
-    equal(text(events.get(0).getWorkflowExecutionStartedEventAttributes().getInput()), "past");
+    equal(text(place, events.get(0).getWorkflowExecutionStartedEventAttributes().getInput()), "past");
     var last = events.get(events.size() - 1).getWorkflowExecutionCompletedEventAttributes();
-    equal(text(last.getResult()), "Hello, past");
+    equal(text(place, last.getResult()), "Hello, past");
   }
 
   private static List<HistoryEvent> events(Place place) {
     return place.client().fetchHistory(place.id()).getHistory().getEventsList();
   }
 
-  private static String text(Payloads payloads) {
-    return DefaultDataConverter.STANDARD_INSTANCE.fromPayload(
-        payloads.getPayloads(0), String.class, String.class);
+  private static String text(Place place, Payloads payloads) {
+    return place.converter().fromPayload(payloads.getPayloads(0), String.class, String.class);
   }
 }

@@ -1,8 +1,10 @@
 package gatehouse.worker;
 
+import io.temporal.api.workflowservice.v1.WorkflowServiceGrpc;
 import io.temporal.client.WorkflowClient;
 import io.temporal.client.WorkflowOptions;
 import io.temporal.client.WorkflowStub;
+import io.temporal.common.converter.DataConverter;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -14,6 +16,18 @@ import java.util.concurrent.Callable;
  * @param id the feature's own workflow id
  */
 record Place(WorkflowClient client, ActivitiesImpl noted, String prefix, String id) {
+  DataConverter converter() {
+    return client.getOptions().getDataConverter();
+  }
+
+  String namespace() {
+    return client.getOptions().getNamespace();
+  }
+
+  WorkflowServiceGrpc.WorkflowServiceBlockingStub service() {
+    return client.getWorkflowServiceStubs().blockingStub();
+  }
+
   WorkflowOptions.Builder options() {
     return WorkflowOptions.newBuilder().setWorkflowId(id).setTaskQueue(prefix);
   }

@@ -1,5 +1,6 @@
 package gatehouse.worker;
 
+import io.temporal.common.SearchAttributeKey;
 import io.temporal.workflow.QueryMethod;
 import io.temporal.workflow.SignalMethod;
 import io.temporal.workflow.UpdateMethod;
@@ -13,6 +14,12 @@ import java.util.List;
  * language's Worker.
  */
 final class Workflows {
+  /** The search attributes that the further features need in their namespace. */
+  static final SearchAttributeKey<String> CUSTOMER = SearchAttributeKey.forKeyword("Customer");
+
+  static final SearchAttributeKey<List<String>> LABELS = SearchAttributeKey.forKeywordList("Labels");
+  static final SearchAttributeKey<Long> AMOUNT = SearchAttributeKey.forLong("Amount");
+
   private Workflows() {}
 
   @WorkflowInterface
@@ -92,5 +99,36 @@ final class Workflows {
   public interface Countdown {
     @WorkflowMethod(name = "countdown")
     int run(int left, int runs);
+  }
+
+  /** Fails by its child's activity. */
+  @WorkflowInterface
+  public interface BrokenParent {
+    @WorkflowMethod(name = "brokenParent")
+    String run();
+  }
+
+  /** Deletes one entry of its memo and adds another. */
+  @WorkflowInterface
+  public interface Remember {
+    @WorkflowMethod(name = "remember")
+    void run(String text);
+  }
+
+  /** Replaces its search attributes; answers with the customer that it was started for, once it is closed. */
+  @WorkflowInterface
+  public interface Relabel {
+    @WorkflowMethod(name = "relabel")
+    String run(String customer, List<String> labels);
+
+    @SignalMethod
+    void close();
+  }
+
+  /** A timer and an activity that say what they are for. */
+  @WorkflowInterface
+  public interface Explained {
+    @WorkflowMethod(name = "explained")
+    String run(String name);
   }
 }

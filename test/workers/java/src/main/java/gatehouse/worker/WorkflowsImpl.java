@@ -6,10 +6,13 @@ import io.temporal.activity.LocalActivityOptions;
 import io.temporal.common.RetryOptions;
 import io.temporal.failure.CanceledFailure;
 import io.temporal.workflow.ChildWorkflowOptions;
+import io.temporal.workflow.TimerOptions;
 import io.temporal.workflow.Workflow;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 final class WorkflowsImpl {
   static final Class<?>[] all = {
@@ -22,7 +25,11 @@ final class WorkflowsImpl {
     Cleanup.class,
     Stubborn.class,
     Heart.class,
-    Countdown.class
+    Countdown.class,
+    BrokenParent.class,
+    Remember.class,
+    Relabel.class,
+    Explained.class
   };
 
   private WorkflowsImpl() {}
@@ -160,6 +167,56 @@ final class WorkflowsImpl {
     public int run(int left, int runs) {
       if (left > 0) Workflow.continueAsNew(left - 1, runs + 1);
       return runs + 1;
+    }
+  }
+
+  public static final class BrokenParent implements Workflows.BrokenParent {
+    @Override
+    public String run() {
+      var options = ChildWorkflowOptions.newBuilder().setWorkflowId(ownId() + "-child").build();
+      return Workflow.newChildWorkflowStub(Workflows.Stubborn.class, options).run();
+    }
+  }
+
+  public static final class Remember implements Workflows.Remember {
+    @Override
+    public void run(String text) {
+      Map<String, Object> changes = new HashMap<>();
+      changes.put("note", text);
+      changes.put("gone", null);
+      Workflow.upsertMemo(changes);
+    }
+  }
+
+  public static final class Relabel implements Workflows.Relabel {
+    private boolean open = true;
+
+    @Override
+    public String run(String customer, List<String> labels) {
+      String before = Workflow.getTypedSearchAttributes().get(Workflows.CUSTOMER);
+      Workflow.upsertTypedSearchAttributes(
+          Workflows.CUSTOMER.valueSet(customer), Workflows.LABELS.valueSet(labels));
+      Workflow.await(() -> !open);
+      return before;
+    }
+
+    @Override
+    public void close() {
+      open = false;
+    }
+  }
+
+  public static final class Explained implements Workflows.Explained {
+    @Override
+    public String run(String name) {
+      var rest = TimerOptions.newBuilder().setSummary("a short rest").build();
+      Workflow.newTimer(Duration.ofMillis(10), rest).get();
+      var options =
+          ActivityOptions.newBuilder()
+              .setStartToCloseTimeout(Duration.ofSeconds(10))
+              .setSummary("a greeting")
+              .build();
+      return Workflow.newActivityStub(Activities.class, options).greet(name);
     }
   }
 }

@@ -5,7 +5,7 @@ import {
   type IncomingMessage,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { KmsUnavailableError } from '../kms.ts';
+import { KmsUnavailableError } from '../../kms.ts';
 
 export interface ServiceRequest {
   readonly method: 'GET' | 'POST';

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { KmsUnavailableError } from '../kms.ts';
+import { KmsUnavailableError } from '../../kms.ts';
 import type { Pkcs11Question, Pkcs11Reply, Pkcs11Request } from './pkcs11-messages.ts';
 
 /**

@@ -1,0 +1,2 @@
+/** Absolute path of `failure-converter.cjs`. */
+export declare const failureConverterPath: string;
