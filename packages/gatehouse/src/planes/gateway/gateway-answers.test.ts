@@ -4,7 +4,7 @@ import { decode, encode } from '#testing/grpc-client';
 import { answerByGateway, engineRequestOf, fromEngineReply } from './gateway-answers.ts';
 import { frameOf, OWN, permitted, refusal } from './transform-fixture.test.ts';
 
-const request = { frame: frameOf(new Uint8Array(0)), question: '', aboutReserved: false };
+const request = { frame: frameOf(new Uint8Array(0)), question: '', aboutReserved: false, note: '' };
 
 test('GetClusterInfo is answered with a name and nothing of the engine', () => {
   const { frame, status } = answerByGateway(permitted('GetClusterInfo'));

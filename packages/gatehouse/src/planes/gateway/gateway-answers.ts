@@ -2,10 +2,12 @@ import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { refuse } from '#base/model/refusals';
 import { PREFIX_BYTES, toFrame } from '#base/wire/grpc-message';
 import type { CallAnswer, PermittedCall } from './identified-call.ts';
+import { tellLimits } from './told-limits.ts';
 import type { OutgoingRequest } from './transform-request.ts';
 
 const WORKFLOW_SERVICE = '/temporal.api.workflowservice.v1.WorkflowService/';
 const GET_CLUSTER_INFO = `${WORKFLOW_SERVICE}GetClusterInfo`;
+const DESCRIBE_NAMESPACE = `${WORKFLOW_SERVICE}DescribeNamespace`;
 const GET_SEARCH_ATTRIBUTES = `${WORKFLOW_SERVICE}GetSearchAttributes`;
 const LIST_SEARCH_ATTRIBUTES = '/temporal.api.operatorservice.v1.OperatorService/ListSearchAttributes';
 
@@ -37,6 +39,8 @@ export function engineRequestOf(
 
 /** The engine's reply in the form of the method that was called. */
 export function fromEngineReply(call: PermittedCall, frame: Buffer): Buffer {
+  if (call.head.path === DESCRIBE_NAMESPACE && call.namespace.sealing !== 'off')
+    return toFrame(tellLimits(frame.subarray(PREFIX_BYTES)));
   if (call.head.path !== GET_SEARCH_ATTRIBUTES) return frame;
   // ListSearchAttributesResponse: custom_attributes = 1, system_attributes = 2, both map<string, enum>;
   // GetSearchAttributesResponse.keys = 1 of the same entry type, so entries are copied as they are.

@@ -48,7 +48,7 @@ const send = (call: PermittedCall, message: Uint8Array): Buffer =>
   transformRequest(call, frameOf(message), nexus, undefined).frame.subarray(5);
 
 function receive(call: PermittedCall, message: Uint8Array): Buffer {
-  const asked = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false };
+  const asked = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false, note: '' };
   return transformReply(call, asked, frameOf(message), nexus, noKeys).frame.subarray(5);
 }
 
@@ -174,7 +174,7 @@ test('T-046b a link to another namespace in a reply is shown as it is, whether N
   let count = 0;
   for (const { call, place } of everywhere('response', Role.linkNamespace)) {
     count += 1;
-    const asked = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false };
+    const asked = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false, note: '' };
     for (const each of [settings, nexus]) {
       const { frame } = transformReply(call, asked, frameOf(place.message(OTHER)), each, noKeys);
       assert.ok(frame.includes(OTHER), place.name);

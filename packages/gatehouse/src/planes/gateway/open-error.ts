@@ -5,7 +5,7 @@ import { responseTables, statusTable } from '#base/proto/wire-tables';
 import { PREFIX_BYTES } from '#base/wire/grpc-message';
 import { type OpenRules, openBox, openMessage } from '#core/sealing/open-message';
 import { SEALED_ENCODING } from '#core/sealing/sealed-payload';
-import { openTexts } from '#core/sealing/sealed-text';
+import { openText } from '#core/sealing/sealed-text';
 import type { EngineReply } from './relay.ts';
 
 const scanner = new MessageScanner(responseTables, { reply: true });
@@ -16,7 +16,7 @@ const scanner = new MessageScanner(responseTables, { reply: true });
  * @throws Refusal `payload_unreadable`, KeyNotLoaded
  */
 export function openError(reply: EngineReply, rules: OpenRules): EngineReply {
-  const message = openTexts(reply.message, (box) => openBox(rules, 'text', box, false).toString('utf8'));
+  const message = openText(reply.message, (box) => openBox(rules, 'text', box, false).toString('utf8'));
   const details = reply.details === undefined ? undefined : openDetails(reply.details, rules);
   return message === reply.message && details === reply.details ? reply : { ...reply, message, details };
 }

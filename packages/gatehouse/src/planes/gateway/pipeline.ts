@@ -43,6 +43,8 @@ export class Call {
   #permitted: PermittedCall | undefined;
   #relay: Relay | undefined;
   #over = false;
+  /** What the record is to say besides. */
+  #note = '';
 
   constructor(deps: PipelineDeps, head: CallHead, answered: (answer: CallAnswer) => void) {
     this.#deps = deps;
@@ -97,6 +99,7 @@ export class Call {
     if (this.#over) return;
     try {
       const request = transformRequest(call, frame, this.#deps.transform, keyring);
+      this.#note = request.note;
       if (call.permit.served === 'gateway') return this.#answer(answerByGateway(call));
       const target = engineRequestOf(call, request);
       this.#relay = new Relay(call, target.path, target.frame, this.#deps.relay, (outcome) => {
@@ -191,7 +194,7 @@ export class Call {
   }
 
   #answer(answer: CallAnswer): void {
-    this.#end(answer, undefined, '', 'low');
+    this.#end(answer, undefined, this.#note, 'low');
   }
 
   #end(

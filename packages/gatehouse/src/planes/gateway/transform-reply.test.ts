@@ -26,7 +26,7 @@ import { type OutgoingRequest, transformRequest } from './transform-request.ts';
 const relayed = [...methodTables.keys()].filter((path) =>
   /^(?:read|write|nexus)$/.test(accessOf(path) ?? ''),
 );
-const asked: OutgoingRequest = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false };
+const asked: OutgoingRequest = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false, note: '' };
 
 function receive(call: PermittedCall, message: Uint8Array, request: OutgoingRequest = asked): IncomingReply {
   return transformReply(call, request, frameOf(message), settings, noKeys);

@@ -16,6 +16,7 @@ import {
   reachesReserved,
 } from '#core/access/reserved-names';
 import { findQueryFault } from '#core/engine/query-rules';
+import { checkClientEncryption } from '#core/sealing/client-encryption/check-client-encryption';
 import { sealMessage } from '#core/sealing/seal-message';
 import { type TokenScope, unbindToken } from '#core/tokens/token-binding';
 import type { PermittedCall } from './identified-call.ts';
@@ -27,8 +28,10 @@ export interface OutgoingRequest {
   readonly frame: Buffer;
   /** What a page token of the reply belongs to. */
   readonly question: string;
-  /** The request is about one of the engine's own workflows (reads only). */
+  /** The request is about the engine's own workflows, whose payloads it wrote itself (reads only). */
   readonly aboutReserved: boolean;
+  /** What the record is to say of it: plaintext, where the namespace reports it. */
+  readonly note: string;
 }
 
 export interface TransformSettings {
@@ -58,8 +61,9 @@ export function transformRequest(
   if (!scanner.scan(call.method.request, frame, PREFIX_BYTES, frame.length)) throw faultRefusal(scanner);
   const work = new RequestWork(call, settings);
   for (let mention = 0; mention < scanner.mentionCount; mention += 1) work.visit(mention);
+  const note = checkClientEncryption(scanner, call.namespace, call.method);
   work.seal(keyring);
-  return work.finish(frame);
+  return work.finish(frame, note);
 }
 
 function faultRefusal(faulty: MessageScanner): Error {
@@ -138,7 +142,7 @@ class RequestWork {
     this.#edits.push(...sealMessage(scanner, { sealing: sealing !== 'off', keyring, sealedAttributes }));
   }
 
-  finish(frame: Buffer): OutgoingRequest {
+  finish(frame: Buffer, note: string): OutgoingRequest {
     const { namespace, method } = this.#call;
     const tag = this.#namespaceNamed ? 0 : namespaceTag(method.request.codes);
     if (tag !== 0) this.#edits.unshift(insertField(scanner, [tag], Buffer.from(namespace.id)));
@@ -150,6 +154,7 @@ class RequestWork {
       frame: outgoing,
       question: hasRole(method.response.codes, Role.pageToken) ? this.#questionText() : '',
       aboutReserved: this.#aboutReserved,
+      note,
     };
   }
 
@@ -185,8 +190,10 @@ class RequestWork {
 
   /** Some queries end the engine's process or keep it busy for good (CVE-2026-16651, CVE-2026-65651). */
   #query(mention: number): void {
-    const fault = findQueryFault(scanner.text(mention));
+    const text = scanner.text(mention);
+    const fault = findQueryFault(text);
     if (fault !== undefined) throw refuse('query_refused', { publicDetail: fault });
+    if (reachesReserved(text)) this.#aboutReserved = true;
   }
 
   /** What a batch finds is acted upon: the engine's own workflows stay out of reach of it (T-101). */

@@ -326,6 +326,52 @@ test('T-071 the text of a failed query is hidden like the message of a failure, 
   );
 });
 
+test('T-071 a Nexus error of the older form is judged by the failure that its details hold', () => {
+  const word = (text: string): string => Buffer.from(text).toString('base64');
+  const attributes = (encoding: string): object => ({
+    metadata: { encoding: word(encoding) },
+    data: word('x'),
+  });
+  const error = (
+    message: string,
+    details: object | undefined,
+    type = 'temporal.api.failure.v1.Failure',
+  ): object => ({
+    failure: {
+      message,
+      metadata: details === undefined ? {} : { type },
+      details: Buffer.from(details === undefined ? '' : JSON.stringify(details)),
+    },
+  });
+  const fully = { encodedAttributes: attributes('binary/encrypted'), applicationFailureInfo: { type: 'T' } };
+  const sent = (failure: object): readonly string[] => [
+    outcome('RespondNexusTaskFailed', { error: { errorType: 'INTERNAL', ...failure } }),
+    outcome('RespondNexusTaskCompleted', {
+      response: {
+        variant: {
+          case: 'startOperation',
+          value: { variant: { case: 'operationError', value: { operationState: 'failed', ...failure } } },
+        },
+      },
+    }),
+  ];
+  const refused = ['refused error', 'refused response.start_operation.operation_error'];
+  assert.deepEqual(sent(error('Encoded failure', fully)), ['', '']);
+  assert.deepEqual(
+    sent(error('Encoded failure', { ...fully, cause: { ...fully, message: 'Encoded failure' } })),
+    ['', ''],
+  );
+  assert.deepEqual(sent(error('', undefined)), ['', '']);
+  assert.deepEqual(sent(error('a canary', fully)), refused);
+  assert.deepEqual(sent(error('a canary', undefined)), refused);
+  assert.deepEqual(sent(error('Encoded failure', { encodedAttributes: attributes('json/plain') })), refused);
+  assert.deepEqual(sent(error('Encoded failure', { ...fully, cause: { message: 'a canary' } })), refused);
+  assert.deepEqual(sent({ failure: { message: 'Encoded failure', stackTrace: 'at canary' } }), refused);
+  assert.deepEqual(sent(error('Encoded failure', { a: 'canary' }, 'of.another.kind')), refused);
+  const allowed = outcome('RespondNexusTaskFailed', { error: error('a canary', undefined) }, 'failure');
+  assert.equal(allowed, '');
+});
+
 /** A request with plaintext at one place, the words that allow it, and words that do not. */
 const allowances: readonly (readonly [
   string,

@@ -59,7 +59,6 @@ export const HIDDEN_MESSAGE = 'Encoded failure';
 
 /** Messages of failures. */
 export const sdkFailureTexts: readonly SdkText[] = [
-  { text: HIDDEN_MESSAGE, why: 'says nothing' },
   { text: 'Activity timed out', why: 'TypeScript, Python: a local activity, in its marker' },
   { text: 'Activity cancelled', why: 'TypeScript, Python: a local activity, in its marker' },
   { text: 'Local Activity task failed', why: 'Java: around the encrypted cause, in a marker' },
