@@ -14,12 +14,8 @@ import { openDirectory } from '#base/store/open-directory';
 import { publicRoots } from '#base/wire/public-roots';
 import type { AuditWriter } from '#core/audit/audit-writer';
 import type { EngineHandle } from '#core/engine/engine-handle';
-import {
-  type ApplyParts,
-  applyNamespaces,
-  judgeNamespaces,
-  type WantedNamespace,
-} from './apply-namespaces.ts';
+import { type ApplyParts, applyNamespaces, judgeNamespaces } from './apply-namespaces.ts';
+import type { WantedNamespace } from './wanted-namespace.ts';
 
 const empty = {
   snapshot: () => ({ revision: 0, confirmedAtMs: 0, namespaces: new Map() }),

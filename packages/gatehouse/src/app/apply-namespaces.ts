@@ -1,11 +1,10 @@
-import type { CertificateFilter } from '#base/model/certificate-filter';
 import { parseNamespaceId } from '#base/model/namespace-id';
 import type { NamespaceRecord } from '#base/model/namespace-record';
 import { Refusal } from '#base/model/refusals';
 import { fingerprintsOfCertificates, parseCaBundle } from '#base/pki/ca-bundle';
 import { parseCertificateFilters } from '#base/pki/certificate-filter';
 import type { Clock } from '#base/runtime/clock';
-import type { Directory, EncryptionSettings } from '#base/store/directory';
+import type { Directory } from '#base/store/directory';
 import { publicRoots } from '#base/wire/public-roots';
 import type { AuditWriter } from '#core/audit/audit-writer';
 import type { EngineHandle } from '#core/engine/engine-handle';
@@ -13,25 +12,8 @@ import { registerNamespace } from '#core/engine/register-namespace';
 import { setRetention } from '#core/engine/set-retention';
 import { adminEvent } from './admin-event.ts';
 import { changeEncryption, createKeyGiving, type KeyGiving } from './apply-encryption.ts';
-
-/** A namespace as it should be. What is left out keeps its value, or gets the directory's default. */
-export interface WantedNamespace {
-  readonly id: string;
-  readonly caPem: string;
-  readonly certificateFilters?: readonly CertificateFilter[];
-  readonly retentionDays?: number;
-  readonly allowTls12?: boolean;
-  readonly nexusEndpoints?: readonly string[];
-  readonly auditMode?: NamespaceRecord['auditMode'];
-  readonly encryption?: EncryptionSettings;
-}
-
-export interface NamespaceFault {
-  /** Index in the list that was given. */
-  readonly index: number;
-  readonly field: 'caPem' | 'certificateFilters';
-  readonly problem: string;
-}
+import { encryptionProblems } from './judge-encryption.ts';
+import type { NamespaceFault, WantedNamespace } from './wanted-namespace.ts';
 
 const RETENTION_DAYS = 30;
 
@@ -53,6 +35,7 @@ export function judgeNamespaces(
       if (problem !== undefined) faults.push({ index, field, problem });
     };
     judge('certificateFilters', () => parseCertificateFilters(filters));
+    faults.push(...encryptionProblems(namespace).map((problem) => ({ index, ...problem })));
     if (stored.get(namespace.id)?.caBundlePem !== namespace.caPem) {
       judge('caPem', () =>
         parseCaBundle(namespace.caPem, {

@@ -8,6 +8,7 @@ import { systemClock } from '#base/runtime/clock';
 import { silentLog } from '#base/runtime/log';
 import { openAuditSigningKey } from '#core/audit/audit-signing-key';
 import { openAuditWriter } from '#core/audit/audit-writer';
+import { openAuditDataKeys } from '#core/audit/fields/audit-data-keys';
 import { diagnoseHome } from './diagnose-home.ts';
 import { describeEndpoint, writeEndpointFile } from './endpoint-file.ts';
 import { homeAt, namespaceFiles } from './home.ts';
@@ -25,7 +26,9 @@ before(async () => {
   await ensureClientCertificate(home, ID, nowMs);
   const kms = await openLocalKms(home.kmsKeyFile);
   const signingKey = await openAuditSigningKey(home.auditKeyFile, kms);
-  const audit = await openAuditWriter({ folder: home.audit, clock: systemClock, log: silentLog, signingKey });
+  const parts = { clock: systemClock, log: silentLog };
+  const dataKeys = await openAuditDataKeys({ ...parts, folder: home.auditDataKeys, kms });
+  const audit = await openAuditWriter({ ...parts, folder: home.audit, signingKey, dataKeys });
   await audit.close();
   const facts = {
     account: 'local',

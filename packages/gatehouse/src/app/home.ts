@@ -11,6 +11,8 @@ export interface Home {
   readonly namespaces: string;
   readonly audit: string;
   readonly auditKeyFile: string;
+  /** Keys of what is personal in the audit chain, one file a month. */
+  readonly auditDataKeys: string;
   readonly logs: string;
   readonly kmsKeyFile: string;
   readonly directoryFile: string;
@@ -29,6 +31,7 @@ export function homeAt(root: string): Home {
     namespaces: join(root, 'namespaces'),
     audit: join(root, 'audit'),
     auditKeyFile: join(root, 'keys', 'audit-signing-key.sealed'),
+    auditDataKeys: join(root, 'keys', 'audit-data'),
     logs: join(root, 'logs'),
     kmsKeyFile: join(root, 'keys', 'local-kms.key'),
     directoryFile: join(root, 'directory', 'directory.db'),

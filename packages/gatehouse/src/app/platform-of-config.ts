@@ -3,10 +3,10 @@ import type { Config } from '#base/config/schema';
 import type { KmsSpec } from '#base/crypto/kms-adapters/kms-spec';
 import type { DatabaseOptions } from '#base/store/database/database';
 import type { EncryptionSettings } from '#base/store/directory';
-import type { WantedNamespace } from './apply-namespaces.ts';
 import type { KmsSpecs } from './kms-keys.ts';
 import type { EngineChoice } from './open-engine.ts';
 import type { KeyLives } from './open-sealing.ts';
+import type { WantedNamespace } from './wanted-namespace.ts';
 
 const MINUTE_MS = 60_000;
 

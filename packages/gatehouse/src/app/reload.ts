@@ -6,10 +6,10 @@ import { Refusal } from '#base/model/refusals';
 import { type Clock, systemClock } from '#base/runtime/clock';
 import type { Log } from '#base/runtime/log';
 import { adminEvent } from './admin-event.ts';
-import type { WantedNamespace } from './apply-namespaces.ts';
 import { namespacesOf } from './platform-of-config.ts';
 import { loadIdentity, uncoveredHosts } from './server-identity.ts';
 import { NamespacesRefused, type Platform } from './start-platform.ts';
+import type { WantedNamespace } from './wanted-namespace.ts';
 
 /** Keys that are read at the start only. */
 const FIXED = [

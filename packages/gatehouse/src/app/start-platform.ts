@@ -10,22 +10,20 @@ import type { Directory } from '#base/store/directory';
 import { openDirectory } from '#base/store/open-directory';
 import { openAuditSigningKey } from '#core/audit/audit-signing-key';
 import { type AuditWriter, openAuditWriter } from '#core/audit/audit-writer';
+import { openAuditDataKeys } from '#core/audit/fields/audit-data-keys';
 import type { EngineHandle } from '#core/engine/engine-handle';
 import type { NexusEndpoint } from '#core/engine/register-nexus-endpoint';
 import { type Gateway, startGateway } from '#planes/gateway/start-gateway';
 import { adminEvent } from './admin-event.ts';
-import {
-  applyNamespaces,
-  judgeNamespaces,
-  type NamespaceFault,
-  type WantedNamespace,
-} from './apply-namespaces.ts';
+import { applyNamespaces, judgeNamespaces } from './apply-namespaces.ts';
 import { ensureNexusEndpoints } from './ensure-nexus-endpoints.ts';
 import type { Home } from './home.ts';
+import { judgeSealedAttributes } from './judge-encryption.ts';
 import { type KmsKeys, type KmsSpecs, openKmsKeys } from './kms-keys.ts';
 import { type EngineChoice, type Machine, openEngine, type Step } from './open-engine.ts';
 import { type KeyLives, type OpenSealing, openSealing } from './open-sealing.ts';
 import { type IdentityFiles, type IdentityWatch, loadIdentity, watchIdentity } from './server-identity.ts';
+import type { NamespaceFault, WantedNamespace } from './wanted-namespace.ts';
 
 export interface PlatformOptions extends Machine {
   readonly home: Home;
@@ -101,7 +99,8 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
   undo.push(() => kmsKeys.close());
   const audit = await step('Opening the audit chain', async () => {
     const signingKey = await openAuditSigningKey(home.auditKeyFile, homeKms);
-    return await openAuditWriter({ folder: home.audit, clock, log, signingKey });
+    const dataKeys = await openAuditDataKeys({ folder: home.auditDataKeys, kms: homeKms, clock, log });
+    return await openAuditWriter({ folder: home.audit, clock, log, signingKey, dataKeys });
   });
   undo.push(() => audit.close());
   const directory = await step('Opening the directory', async () => {
@@ -139,6 +138,8 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
   const parts = { directory, engine, audit, clock, region, ensureKeys: sealing.ensureKeys };
   const apply = async (wanted: readonly WantedNamespace[]): Promise<readonly string[]> => {
     judge(wanted);
+    const faults = await judgeSealedAttributes(directory, engine, wanted);
+    if (faults.length > 0) throw new NamespacesRefused(faults, wanted);
     return await applyNamespaces(parts, wanted);
   };
   await step('Registering namespaces', () => applyIfPossible(apply, options));

@@ -6,13 +6,13 @@ import { takeProcessLock } from '#base/runtime/process-lock';
 import { makePrivateFolder } from '#base/runtime/safe-file';
 import type { DatabaseOptions } from '#base/store/database/database';
 import type { EncryptionSettings } from '#base/store/directory';
-import type { WantedNamespace } from './apply-namespaces.ts';
 import { choosePort } from './choose-port.ts';
 import { describeEndpoint, type EndpointFile, writeEndpointFile } from './endpoint-file.ts';
 import { type Home, homeAt } from './home.ts';
 import { ensureClientCertificate, ensureServerCertificate, namespaceFolders } from './home-certificates.ts';
 import type { EngineChoice, Machine, Step } from './open-engine.ts';
 import { type Platform, type PlatformOptions, startPlatform } from './start-platform.ts';
+import type { WantedNamespace } from './wanted-namespace.ts';
 
 const UP_ACCOUNT = 'local';
 const UP_DOMAIN = 'gatehouse.localhost';

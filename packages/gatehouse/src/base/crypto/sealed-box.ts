@@ -6,7 +6,7 @@ import { SALT_BYTES } from './nonce-source.ts';
  * First byte of every box. There is no second version: a box of another one does not open, and a version that
  * comes will be bound into its own AAD, so none can be passed off as the other (T-079b).
  */
-export const BOX_VERSION = 1;
+const BOX_VERSION = 1;
 const KEY_ID_BYTES = 8;
 
 /** version 1 | key id 8 | salt 16: what names the data key. */

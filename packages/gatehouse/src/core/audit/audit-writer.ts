@@ -7,10 +7,13 @@ import type { Log } from '#base/runtime/log';
 import { type ProcessLock, takeProcessLock } from '#base/runtime/process-lock';
 import { makePrivateFolder } from '#base/runtime/safe-file';
 import type { AuditSigningKey } from './audit-signing-key.ts';
+import type { AuditDataKeys } from './fields/audit-data-keys.ts';
+import { createFieldSealer } from './fields/field-sealer.ts';
 import { createFolding } from './folding.ts';
 import { startGroupCommit } from './group-commit.ts';
 import { writeLatestCheckpoint } from './latest-checkpoint.ts';
 import { startLinking } from './linking.ts';
+import { FORMAT } from './marker-lines.ts';
 import { type ChainEnd, repairTail } from './repair.ts';
 import { diskSegmentFiles, type SegmentFiles } from './segment-files.ts';
 import { systemEvent } from './system-event.ts';
@@ -57,6 +60,8 @@ export interface AuditWriterOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signingKey: AuditSigningKey;
+  /** What seals the fields that may hold what is personal. Closed with the writer. */
+  readonly dataKeys: AuditDataKeys;
   /** Also what a start has to read: 16 MiB take about 0.2 s. */
   readonly segmentBytesMax?: number;
   /** The longest that a record stays unsigned. */
@@ -115,11 +120,13 @@ async function startWriter(
     queueBytesMax: options.queueBytesMax ?? 33_554_432,
   });
   const latest = keepLatestCheckpoint(folder, log, commit.whenDurable);
+  const chain = end.last?.header.chain ?? uuidV7(clock.now());
   const linking = startLinking({
     clock,
     signingKey,
     end,
-    chain: end.last?.header.chain ?? uuidV7(clock.now()),
+    chain,
+    sealer: createFieldSealer(chain, options.dataKeys, clock),
     segmentBytesMax: options.segmentBytesMax ?? 16_777_216,
     push: commit.push,
     onCheckpoint: latest.keep,
@@ -176,6 +183,7 @@ async function startWriter(
       try {
         await commit.close();
         await latest.settled();
+        await options.dataKeys.close();
       } finally {
         await lock.release();
       }
@@ -208,6 +216,9 @@ function recordOpening(
         detail: `signed by ${signingKey.keyId} from here, before by ${before}`,
       }),
     );
+    rotate();
+  } else if (end.last !== undefined && end.last.header.format !== FORMAT) {
+    // Written by an earlier version: a segment is of one format.
     rotate();
   }
   if (end.cutBytes > 0) {

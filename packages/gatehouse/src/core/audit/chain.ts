@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { AuditEvent } from '#base/model/audit-event';
+import type { FieldText } from './fields/sealed-fields.ts';
 import { quoteText } from './quoted-text.ts';
 
 /**
@@ -26,21 +27,32 @@ export interface ChainHead {
 /** What stands in `prev` of the first line of all. */
 export const GENESIS_HASH = '0'.repeat(64);
 
-/** No line is longer: thirteen texts of 512 units at six bytes each come to 41 KiB. A reader may refuse beyond it. */
+/**
+ * No line is longer: thirteen texts of 512 units at six bytes each, four of them sealed, come to 46 KiB. A reader
+ * may refuse beyond it.
+ */
 export const LINE_BYTES_MAX = 65_536;
 
-/** An event as the line that continues `head`. `monotonicMs` lets a reader tell a stepped clock (F-16). */
-export function eventLine(head: ChainHead, event: AuditEvent, monotonicMs: number): ChainLine {
+/**
+ * An event as the line that continues `head`. `monotonicMs` lets a reader tell a stepped clock (F-16). `textOf`
+ * writes the fields that may hold what is personal; the hash is over what it wrote, so no key is needed for it.
+ */
+export function eventLine(
+  head: ChainHead,
+  event: AuditEvent,
+  monotonicMs: number,
+  textOf: FieldText,
+): ChainLine {
   return sealLine(
     `{"seq":${head.seq},"prev":"${head.hash}","kind":${quoteText(event.kind)},"timeMs":${number(event.timeMs)},` +
       `"monotonicMs":${Math.round(monotonicMs)},"requestId":${quoteText(event.requestId)},` +
-      `"connectionId":${quoteText(event.connectionId)},"principal":${quoteText(event.principal)},` +
-      `"credential":${quoteText(event.credential)},"namespace":${quoteText(event.namespace)},` +
+      `"connectionId":${quoteText(event.connectionId)},"principal":${textOf('principal', event.principal)},` +
+      `"credential":${textOf('credential', event.credential)},"namespace":${quoteText(event.namespace)},` +
       `"method":${quoteText(event.method)},"outcome":${quoteText(event.outcome)},` +
       `"status":${number(event.status)},"reason":${quoteText(event.reason)},` +
-      `"severity":${quoteText(event.severity)},"peer":${quoteText(event.peer)},` +
+      `"severity":${quoteText(event.severity)},"peer":${textOf('peer', event.peer)},` +
       `"endpoint":${quoteText(event.endpoint)},"durationMs":${number(event.durationMs)},` +
-      `"count":${number(event.count)},"detail":${quoteText(event.detail)}`,
+      `"count":${number(event.count)},"detail":${textOf('detail', event.detail)}`,
   );
 }
 

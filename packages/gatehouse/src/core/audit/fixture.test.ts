@@ -7,10 +7,13 @@ import { systemClock } from '#base/runtime/clock';
 import { silentLog } from '#base/runtime/log';
 import { type AuditSigningKey, createAuditSigningKey } from './audit-signing-key.ts';
 import { type AuditWriter, type AuditWriterOptions, openAuditWriter } from './audit-writer.ts';
+import { type AuditDataKeys, createAuditDataKeys } from './fields/audit-data-keys.ts';
 import { diskSegmentFiles, type SegmentFile, type SegmentFiles } from './segment-files.ts';
 
 /** No test itself: what the tests of this folder share. */
 export const signingKey: AuditSigningKey = createAuditSigningKey();
+
+export const dataKeys: AuditDataKeys = createAuditDataKeys();
 
 export function sampleEvent(changes: Partial<AuditEvent> = {}): AuditEvent {
   return {
@@ -45,7 +48,7 @@ export function openTestWriter(
   folder: string,
   changes: Partial<AuditWriterOptions> = {},
 ): Promise<AuditWriter> {
-  return openAuditWriter({ folder, clock: systemClock, log: silentLog, signingKey, ...changes });
+  return openAuditWriter({ folder, clock: systemClock, log: silentLog, signingKey, dataKeys, ...changes });
 }
 
 /** A disk that fails, waits or counts as a test says. */

@@ -2,7 +2,10 @@ import type { AuditEvent } from '#base/model/audit-event';
 import type { Clock } from '#base/runtime/clock';
 import type { AuditSigningKey } from './audit-signing-key.ts';
 import { type ChainLine, eventLine } from './chain.ts';
+import type { FieldSealer } from './fields/field-sealer.ts';
+import type { FieldText } from './fields/sealed-fields.ts';
 import { type Checkpoint, checkpointLine, checkpointMessage, FORMAT, headerLine } from './marker-lines.ts';
+import { quoteText } from './quoted-text.ts';
 import type { ChainEnd } from './repair.ts';
 import { systemEvent } from './system-event.ts';
 
@@ -23,6 +26,7 @@ export interface LinkingOptions {
   readonly signingKey: AuditSigningKey;
   readonly end: ChainEnd;
   readonly chain: string;
+  readonly sealer: FieldSealer;
   readonly segmentBytesMax: number;
   readonly push: (line: string, segment: number) => void;
   readonly onCheckpoint: (line: string) => void;
@@ -32,6 +36,8 @@ export interface LinkingOptions {
 export const UNSIGNED_LINES_MAX = 10_000;
 /** A wall clock that leaves the monotonic one by more has been stepped (F-16). */
 const CLOCK_STEP_MS = 1_000;
+/** The chain's records about itself say nothing of anybody, and an auditor without keys must see them. */
+const inTheOpen: FieldText = (_field, value) => quoteText(value);
 
 export function startLinking(options: LinkingOptions): Linking {
   const { clock, signingKey, chain, push } = options;
@@ -55,15 +61,18 @@ export function startLinking(options: LinkingOptions): Linking {
     add(headerLine(head, { format: FORMAT, chain, segment, timeMs: clock.now(), keyId: signingKey.keyId }));
   };
 
+  const record = (event: AuditEvent): void => {
+    const textOf = event.kind === 'system' ? inTheOpen : options.sealer.textNow();
+    add(eventLine(head, event, clock.monotonicMs(), textOf));
+  };
+
   const recordClockStep = (): void => {
     const gapMs = clock.now() - clock.monotonicMs();
     const stepMs = Math.round(gapMs - clockGapMs);
     clockGapMs = gapMs;
     if (Math.abs(stepMs) < CLOCK_STEP_MS) return;
     const detail = `the wall clock was stepped by ${stepMs} ms`;
-    add(
-      eventLine(head, systemEvent(clock, 'clock.step', { severity: 'medium', detail }), clock.monotonicMs()),
-    );
+    record(systemEvent(clock, 'clock.step', { severity: 'medium', detail }));
   };
 
   const checkpoint = (): void => {
@@ -95,7 +104,7 @@ export function startLinking(options: LinkingOptions): Linking {
     rotate,
     record(event) {
       if (segmentBytes >= options.segmentBytesMax) rotate();
-      add(eventLine(head, event, clock.monotonicMs()));
+      record(event);
       if (unsignedLines >= UNSIGNED_LINES_MAX) checkpoint();
     },
     seq: () => head.seq,

@@ -14,8 +14,13 @@ export interface SegmentHeader {
   readonly keyId: string;
 }
 
+/** Segments of this format hold their personal fields sealed. Those of format 1, from before, hold them open. */
+export const FORMAT = 2;
+
 /** Readers refuse a format that they do not know. */
-export const FORMAT = 1;
+export function isKnownFormat(format: number): boolean {
+  return format === 1 || format === FORMAT;
+}
 
 /** Its `prev` is the last hash of the segment before. */
 export function headerLine(head: ChainHead, header: SegmentHeader): ChainLine {

@@ -23,7 +23,12 @@ function quoteWithCare(text: string): string {
     text.length <= TEXT_LENGTH_MAX
       ? text
       : `${text.slice(0, TEXT_LENGTH_MAX)}[sha256:${hash('sha256', text)} of ${text.length}]`;
-  return JSON.stringify(kept).replace(UNSAFE_EVERYWHERE, escapeUnit);
+  return asciiJson(kept);
+}
+
+/** Any plain data as JSON of printable ASCII, on one line: safe to show (T-088). */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(UNSAFE_EVERYWHERE, escapeUnit);
 }
 
 /** One UTF-16 unit as `\uXXXX`. Valid in JSON also for halves of a pair. */

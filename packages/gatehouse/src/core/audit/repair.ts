@@ -2,7 +2,7 @@ import { open, stat, unlink } from 'node:fs/promises';
 import { syncFolder } from '#base/runtime/safe-file';
 import { type ChainHead, GENESIS_HASH, readLine, type WholeLine } from './chain.ts';
 import { LATEST_CHECKPOINT_FILE, readLatestCheckpoint } from './latest-checkpoint.ts';
-import { FORMAT, parseHeader, type SegmentHeader } from './marker-lines.ts';
+import { isKnownFormat, parseHeader, type SegmentHeader } from './marker-lines.ts';
 import { readLines } from './read-lines.ts';
 import { listSegments } from './segment-files.ts';
 
@@ -103,7 +103,7 @@ function take(
   if (scan.header === undefined) {
     if (whole.kind !== 'header') throw corrupt('its segment has no header');
     scan.header = parseHeader(line);
-    if (scan.header.format !== FORMAT) throw corrupt(`format ${scan.header.format} is not known here`);
+    if (!isKnownFormat(scan.header.format)) throw corrupt(`format ${scan.header.format} is not known here`);
     if (scan.header.segment !== segment.number) throw corrupt('its segment has the name of another');
   } else if (whole.seq !== scan.nextSeq || whole.prev !== scan.hash) {
     throw corrupt('a record is missing, out of order or changed');

@@ -1,4 +1,4 @@
-import { type AuditRecord, parseRecord } from './audit-record.ts';
+import { type AuditRecord, createRecordReader, type RecordReader } from './audit-record.ts';
 import { readLines } from './read-lines.ts';
 import { listSegments } from './segment-files.ts';
 
@@ -6,6 +6,9 @@ import { listSegments } from './segment-files.ts';
 export interface RecordFilter {
   readonly namespace?: string | undefined;
   readonly principal?: string | undefined;
+  readonly credential?: string | undefined;
+  /** With its port, or the address alone. */
+  readonly peer?: string | undefined;
   /** `Service/Method`, or the method alone. */
   readonly method?: string | undefined;
   readonly outcome?: string | undefined;
@@ -17,18 +20,25 @@ export interface RecordFilter {
   readonly untilMs?: number | undefined;
 }
 
-/** Reads the whole chain, oldest first, in constant memory. Wall clocks step, so no segment is left out. */
-export async function* searchRecords(folder: string, filter: RecordFilter): AsyncGenerator<AuditRecord> {
+/**
+ * Reads the whole chain, oldest first, in constant memory. Wall clocks step, so no segment is left out. A field
+ * that the reader cannot open equals nothing that is looked for.
+ */
+export async function* searchRecords(
+  folder: string,
+  filter: RecordFilter,
+  reader: RecordReader = createRecordReader(),
+): AsyncGenerator<AuditRecord> {
   for (const { path } of await listSegments(folder)) {
-    for await (const { lines } of readLines(path)) yield* passing(lines, filter);
+    for await (const { lines } of readLines(path)) yield* passing(lines, filter, reader);
   }
 }
 
 /** The records among some lines that the filter lets through. */
-export function passing(lines: readonly string[], filter: RecordFilter): AuditRecord[] {
+export function passing(lines: readonly string[], filter: RecordFilter, reader: RecordReader): AuditRecord[] {
   const records: AuditRecord[] = [];
   for (const line of lines) {
-    const record = parseRecord(line);
+    const record = reader.read(line);
     if (record !== undefined && passes(record, filter)) records.push(record);
   }
   return records;
@@ -40,6 +50,8 @@ function passes(record: AuditRecord, filter: RecordFilter): boolean {
   return (
     equals(filter.namespace, record.namespace) &&
     equals(filter.principal, record.principal) &&
+    equals(filter.credential, record.credential) &&
+    (equals(filter.peer, record.peer) || equals(filter.peer, record.peer.replace(PORT, ''))) &&
     equals(filter.outcome, record.outcome) &&
     equals(filter.reason, record.reason) &&
     equals(filter.requestId, record.requestId) &&
@@ -48,3 +60,5 @@ function passes(record: AuditRecord, filter: RecordFilter): boolean {
     record.timeMs < (filter.untilMs ?? Number.POSITIVE_INFINITY)
   );
 }
+
+const PORT = /:\d+$/;

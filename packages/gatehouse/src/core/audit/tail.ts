@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { AuditRecord } from './audit-record.ts';
+import { type AuditRecord, createRecordReader, type RecordReader } from './audit-record.ts';
 import { readLines } from './read-lines.ts';
 import { passing, type RecordFilter } from './search.ts';
 import { listSegments } from './segment-files.ts';
@@ -9,13 +9,14 @@ export async function tailRecords(
   folder: string,
   count: number,
   filter: RecordFilter = {},
+  reader: RecordReader = createRecordReader(),
 ): Promise<AuditRecord[]> {
   let found: AuditRecord[] = [];
   for (const { path } of (await listSegments(folder)).reverse()) {
     if (found.length >= count) break;
     let here: AuditRecord[] = [];
     for await (const { lines } of readLines(path)) {
-      here = [...here, ...passing(lines, filter)].slice(-count);
+      here = [...here, ...passing(lines, filter, reader)].slice(-count);
     }
     found = [...here, ...found].slice(-count);
   }
@@ -30,6 +31,7 @@ export async function* followRecords(
   seq: number,
   filter: RecordFilter,
   signal: AbortSignal,
+  reader: RecordReader = createRecordReader(),
 ): AsyncGenerator<AuditRecord> {
   let at: { number: number; offset: number } | undefined;
   while (!signal.aborted) {
@@ -41,7 +43,7 @@ export async function* followRecords(
       if (number > at.number) at = { number, offset: 0 };
       for await (const { lines } of readLines(path, at.offset)) {
         for (const line of lines) at.offset += line.length + 1;
-        for (const record of passing(lines, filter)) if (record.seq > seq) yield record;
+        for (const record of passing(lines, filter, reader)) if (record.seq > seq) yield record;
       }
     }
     await wait(FOLLOW_MS, undefined, { signal }).catch((error: unknown) => {

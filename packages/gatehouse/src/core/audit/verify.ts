@@ -2,7 +2,7 @@ import { verify as verifySignature } from 'node:crypto';
 import { GENESIS_HASH, readLine, type WholeLine } from './chain.ts';
 import { readLatestCheckpoint } from './latest-checkpoint.ts';
 import { UNSIGNED_LINES_MAX } from './linking.ts';
-import { checkpointMessage, FORMAT, parseCheckpoint, parseHeader } from './marker-lines.ts';
+import { checkpointMessage, isKnownFormat, parseCheckpoint, parseHeader } from './marker-lines.ts';
 import { readLines } from './read-lines.ts';
 import { listSegments } from './segment-files.ts';
 import { parseVerificationKeys, readPublicKeyFile, type VerificationKeys } from './verification-keys.ts';
@@ -40,7 +40,8 @@ export interface VerifyOptions {
 
 /**
  * Verifies the chain in a folder, also a copied one, in constant memory and without writing anything. May
- * run while the chain is being written.
+ * run while the chain is being written. Sealed fields are verified as they stand: no key of theirs is needed,
+ * and the chain holds after their keys were destroyed.
  * @throws where the folder cannot be read, holds no chain, or no public key is to be had.
  */
 export async function verifyChain(folder: string, options: VerifyOptions = {}): Promise<ChainVerdict> {
@@ -100,7 +101,8 @@ function startWalk(keys: VerificationKeys, witness: ReadonlyMap<number, readonly
 
   const takeHeader = (line: string, seq: number): boolean => {
     const header = parseHeader(line);
-    if (header.format !== FORMAT) return wrong(seq, `format ${header.format} is not known to this version`);
+    if (!isKnownFormat(header.format))
+      return wrong(seq, `format ${header.format} is not known to this version`);
     if (header.segment !== segment) return wrong(seq, `segment ${header.segment} stands in its place`);
     if (found.chain !== '' && header.chain !== found.chain) return wrong(seq, 'it is from another chain');
     found.chain = header.chain;

@@ -1,6 +1,5 @@
 import { fromBinary, fromJson, type JsonObject, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
 import { messageType } from '#base/proto/api-registry';
-import { ENCODED_FAILURE } from './sealed-failure.ts';
 
 /** A nexus.v1.Failure, in its JSON form: `details` is base64 of JSON that says what `metadata.type` names. */
 export interface NexusFailure {
@@ -32,9 +31,9 @@ export function temporalFailureOf(failure: NexusFailure, canceled: boolean): Uin
 /** The nexus.v1.Failure that the engine takes for exactly this failure.v1.Failure, whose words are sealed. */
 export function nexusFailureOf(sealed: Uint8Array): JsonObject {
   const type = messageType(FAILURE_TYPE);
-  const { message: _message, ...details } = asObject(toJson(type, fromBinary(type, sealed)));
+  const { message = '', ...details } = asObject(toJson(type, fromBinary(type, sealed)));
   return {
-    message: ENCODED_FAILURE,
+    message,
     metadata: { type: FAILURE_TYPE },
     details: Buffer.from(JSON.stringify(details)).toString('base64'),
   };

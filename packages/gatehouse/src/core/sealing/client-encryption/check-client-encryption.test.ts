@@ -1,19 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, type DescMessage, type Message, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import type { NamespaceRecord } from '#base/model/namespace-record';
 import { Refusal } from '#base/model/refusals';
 import { messageType } from '#base/proto/api-registry';
 import { Role } from '#base/proto/role';
-import { MessageScanner } from '#base/proto/scan-message';
-import { type MethodTable, methodTables, requestTables } from '#base/proto/wire-tables';
+import { methodTables, requestTables } from '#base/proto/wire-tables';
 import { encode } from '#testing/grpc-client';
 import { filledMessages, type Leaf } from '#testing/proto/filled-messages';
 import { placesOf } from '#testing/role-places';
 import { checkClientEncryption } from './check-client-encryption.ts';
+import {
+  check,
+  encrypted,
+  methodOf,
+  namespace,
+  outcome,
+  plain,
+  request,
+  requiring,
+  scanner,
+} from './check-fixture.test.ts';
 import { sdkFailureTexts } from './sdk-plaintext.ts';
 
-const scanner = new MessageScanner(requestTables, { reply: false });
 const requests = [...methodTables.values()].filter(({ service }) => service.endsWith('.WorkflowService'));
 
 const payloadRoles = [
@@ -32,64 +40,6 @@ function payload(metadata: Record<string, string>, data: string): Uint8Array {
   const bytes = Object.entries(metadata).map(([key, value]) => [key, Buffer.from(value)]);
   return encode('common.v1.Payload', { metadata: Object.fromEntries(bytes), data: Buffer.from(data) });
 }
-
-function namespace(
-  clientEncryption: NamespaceRecord['clientEncryption'],
-  ...plaintextAllowed: string[]
-): NamespaceRecord {
-  return Object.freeze({
-    id: 'orders.acme1',
-    uuid: '3f0f8a52-5d2b-4b56-9d5e-1f7f1f5b8e11',
-    account: 'acme1',
-    region: 'aws-local',
-    state: 'active',
-    retentionDays: 1,
-    engineId: null,
-    caBundlePem: '',
-    certificateFilters: [],
-    allowTls12: false,
-    nexusEndpoints: [],
-    auditMode: 'relaxed',
-    sealing: 'off',
-    sealedAttributes: [],
-    kmsKey: '',
-    clientEncryption,
-    plaintextAllowed,
-    revision: 1,
-  } satisfies NamespaceRecord);
-}
-
-function methodOf(name: string): MethodTable {
-  const found = methodTables.get(`/temporal.api.workflowservice.v1.WorkflowService/${name}`);
-  assert.ok(found !== undefined, name);
-  return found;
-}
-
-/** What is reported, or the path that is refused. */
-function check(record: NamespaceRecord, method: MethodTable, message: Uint8Array): string {
-  // As in a frame, where something stands before it.
-  const frame = Buffer.concat([Buffer.alloc(5), message]);
-  assert.ok(scanner.scan(method.request, frame, 5), `${method.name}: ${scanner.faultAt}`);
-  try {
-    return checkClientEncryption(scanner, record, method);
-  } catch (error) {
-    assert.ok(error instanceof Refusal);
-    assert.equal(error.code, 'plaintext_refused');
-    return `refused ${error.message.slice(error.message.indexOf(': ') + 2)}`;
-  }
-}
-
-const request = (method: string, fields: Record<string, unknown>): Uint8Array =>
-  encode(`workflowservice.v1.${method}Request`, fields);
-
-/** What becomes of a request whose single word must be allowed. */
-function outcome(method: string, fields: Record<string, unknown>, ...allowed: string[]): string {
-  return check(namespace('require', ...allowed), methodOf(method), request(method, fields));
-}
-
-const requiring = namespace('require');
-const plain = { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('"a canary"') };
-const encrypted = { metadata: { encoding: Buffer.from('binary/encrypted') }, data: Buffer.from('x') };
 
 test('T-071 plaintext is refused at every place of every request, and what is encrypted passes there', () => {
   let places = 0;
@@ -177,24 +127,6 @@ test('T-071 the refusal names the field by its path, and nothing that the caller
   const deep = outcome('RespondActivityTaskFailed', { failure });
   assert.match(deep, /^refused failure\.cause\.cause.*…$/);
   assert.ok(deep.length < 320);
-});
-
-test('a report names the first place, counts the others and says which word would allow it', () => {
-  const message = request('StartWorkflowExecution', {
-    input: { payloads: [plain, encrypted] },
-    header: { fields: { '_tracer-data': plain, ok: encrypted } },
-    memo: { fields: { note: plain } },
-  });
-  const method = methodOf('StartWorkflowExecution');
-  assert.equal(
-    check(namespace('report'), method, message),
-    'plaintext at input.payloads[0] and 2 more; `path:StartWorkflowExecution.input.payloads` in plaintextAllowed would let it pass',
-  );
-  const rest = namespace('report', 'path:StartWorkflowExecution.input.payloads');
-  assert.equal(
-    check(rest, method, message),
-    'plaintext at memo.fields["note"] and 1 more; `memo:note` in plaintextAllowed would let it pass',
-  );
 });
 
 test('T-071 an encoding that is missing, doubled, or only looks like the right one is plaintext', () => {
@@ -370,96 +302,4 @@ test('T-071 a Nexus error of the older form is judged by the failure that its de
   assert.deepEqual(sent(error('Encoded failure', { a: 'canary' }, 'of.another.kind')), refused);
   const allowed = outcome('RespondNexusTaskFailed', { error: error('a canary', undefined) }, 'failure');
   assert.equal(allowed, '');
-});
-
-/** A request with plaintext at one place, the words that allow it, and words that do not. */
-const allowances: readonly (readonly [
-  string,
-  Record<string, unknown>,
-  readonly string[],
-  readonly string[],
-])[] = [
-  [
-    'StartWorkflowExecution',
-    { header: { fields: { '_tracer-data': plain } } },
-    ['header', 'header:_tracer-data', 'path:header', 'path:StartWorkflowExecution.header.fields'],
-    ['header:other', 'memo', 'path:headers', 'path:SignalWorkflowExecution.header', 'path:fields', 'HEADER'],
-  ],
-  [
-    'StartWorkflowExecution',
-    { memo: { fields: { note: plain } } },
-    ['memo', 'memo:note'],
-    ['memo:Note', 'header', 'header:note', 'attribute:note'],
-  ],
-  [
-    'StartWorkflowExecution',
-    { searchAttributes: { indexedFields: { Region: plain } } },
-    ['attribute', 'attribute:Region', 'path:search_attributes.indexed_fields["Region"]'],
-    ['attribute:Regio', 'memo:Region', 'path:search_attribute'],
-  ],
-  [
-    'StartWorkflowExecution',
-    { userMetadata: { summary: plain, details: plain } },
-    ['summary', 'path:user_metadata'],
-    ['path:user_metadata.summary', 'header', 'memo'],
-  ],
-  [
-    'RespondWorkflowTaskCompleted',
-    {
-      commands: [
-        {
-          attributes: {
-            case: 'recordMarkerCommandAttributes',
-            value: {
-              markerName: 'LocalActivity',
-              details: { input: { payloads: [plain] } },
-              header: { fields: { trace: plain } },
-              failure: { message: 'a canary', stackTrace: 'at canary' },
-            },
-          },
-        },
-      ],
-    },
-    ['marker', 'marker:LocalActivity', 'path:commands[0].record_marker_command_attributes'],
-    ['marker:Version', 'failure', 'header', 'path:commands[0].record_marker_command_attributes.details'],
-  ],
-  [
-    'RespondActivityTaskFailed',
-    { failure: { message: 'a canary', stackTrace: 'at canary', encodedAttributes: plain } },
-    ['failure', 'path:failure'],
-    ['path:failure.message', 'marker', 'query-error'],
-  ],
-  [
-    'RespondQueryTaskCompleted',
-    { errorMessage: 'a canary' },
-    ['query-error', 'path:error_message'],
-    ['failure'],
-  ],
-  [
-    'SignalWorkflowExecution',
-    { input: { payloads: [{ ...plain, metadata: { encoding: Buffer.from('binary/my-codec') } }] } },
-    ['encoding:binary/my-codec', 'path:SignalWorkflowExecution.input'],
-    ['encoding:binary/my', 'encoding:', 'encoding', 'input', 'path:', 'path:SignalWorkflowExecution'],
-  ],
-];
-
-test('each word of plaintextAllowed lets its own places pass and no other', () => {
-  for (const [method, fields, enough, tooLittle] of allowances) {
-    assert.match(outcome(method, fields), /^refused/);
-    for (const word of enough) assert.equal(outcome(method, fields, word), '', word);
-    for (const word of tooLittle) assert.match(outcome(method, fields, word), /^refused/, word);
-    assert.equal(outcome(method, fields, ...tooLittle, enough[0] ?? ''), '');
-  }
-});
-
-test('the word that a record names lets the place pass', () => {
-  for (const [method, fields] of allowances) {
-    const words: string[] = [];
-    for (let round = 0; round < 5; round += 1) {
-      const said = check(namespace('report', ...words), methodOf(method), request(method, fields));
-      if (said === '') break;
-      words.push(/`(.*)`/.exec(said)?.[1] ?? assert.fail(said));
-    }
-    assert.equal(outcome(method, fields, ...words), '', words.join(' '));
-  }
 });

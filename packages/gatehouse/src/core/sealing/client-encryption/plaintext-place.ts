@@ -1,5 +1,4 @@
-import type { FieldStep } from '#base/proto/field-path';
-import { fieldPathText } from '#base/proto/field-path';
+import { type FieldStep, fieldPathText } from '#base/proto/field-path';
 import { Role } from '#base/proto/role';
 import type { PlaintextWord } from './plaintext-rules.ts';
 

@@ -21,7 +21,7 @@ export interface SdkText {
  * server, each with a codec and encoded failure attributes. What holds no word of the application's own passes; all
  * else that was found (headers, search attributes, texts of queries) needs a word of `plaintextAllowed`.
  */
-export const markerNotes: readonly MarkerNote[] = [
+const markerNotes: readonly MarkerNote[] = [
   {
     marker: 'core_local_activity',
     keys: ['data'],

@@ -1,0 +1,78 @@
+import { hash } from 'node:crypto';
+import type { AuditEvent } from '#base/model/audit-event';
+import { quoteText } from './quoted-text.ts';
+
+/**
+ * The chain, without any I/O. One record is one line of printable ASCII:
+ *
+ *     {"seq":7,"prev":"<hash of line 6>","kind":"call", ...fields in fixed order...,"hash":"<hash of line 7>"}
+ *
+ * `hash` is SHA-256, in hex, over the line's bytes before `,"hash":`; `prev` is among them, so each hash
+ * covers all that came before. Anyone can check a line with `sed` and `sha256sum`.
+ */
+export interface ChainLine {
+  readonly line: string;
+  readonly hash: string;
+}
+
+/** Where a chain ends: what the next line continues. */
+export interface ChainHead {
+  /** Sequence number of the next line. */
+  readonly seq: number;
+  /** Hash of the last line; `GENESIS_HASH` where there is none. */
+  readonly hash: string;
+}
+
+/** What stands in `prev` of the first line of all. */
+export const GENESIS_HASH = '0'.repeat(64);
+
+/** No line is longer: thirteen texts of 512 units at six bytes each come to 41 KiB. A reader may refuse beyond it. */
+export const LINE_BYTES_MAX = 65_536;
+
+/** An event as the line that continues `head`. `monotonicMs` lets a reader tell a stepped clock (F-16). */
+export function eventLine(head: ChainHead, event: AuditEvent, monotonicMs: number): ChainLine {
+  return sealLine(
+    `{"seq":${head.seq},"prev":"${head.hash}","kind":${quoteText(event.kind)},"timeMs":${number(event.timeMs)},` +
+      `"monotonicMs":${Math.round(monotonicMs)},"requestId":${quoteText(event.requestId)},` +
+      `"connectionId":${quoteText(event.connectionId)},"principal":${quoteText(event.principal)},` +
+      `"credential":${quoteText(event.credential)},"namespace":${quoteText(event.namespace)},` +
+      `"method":${quoteText(event.method)},"outcome":${quoteText(event.outcome)},` +
+      `"status":${number(event.status)},"reason":${quoteText(event.reason)},` +
+      `"severity":${quoteText(event.severity)},"peer":${quoteText(event.peer)},` +
+      `"endpoint":${quoteText(event.endpoint)},"durationMs":${number(event.durationMs)},` +
+      `"count":${number(event.count)},"detail":${quoteText(event.detail)}`,
+  );
+}
+
+/** Ends a line's body with its hash. The body is printable ASCII: one character is one byte. */
+export function sealLine(body: string): ChainLine {
+  const own = hash('sha256', body);
+  return { line: `${body},"hash":"${own}"}\n`, hash: own };
+}
+
+/** A line that is whole in itself: its form is ours and its hash is right. Says nothing about its neighbours. */
+export interface WholeLine {
+  readonly seq: number;
+  readonly prev: string;
+  readonly kind: string;
+  readonly hash: string;
+}
+
+const FORM =
+  /^\{"seq":(0|[1-9]\d{0,15}),"prev":"([0-9a-f]{64})","kind":"(\w{1,32})",[ -~]*,"hash":"([0-9a-f]{64})"\}$/;
+const HASH_SUFFIX_LENGTH = ',"hash":"'.length + 64 + '"}'.length;
+
+/** Reads a line, without its line break. Undefined where one bit of it is not as it was written. */
+export function readLine(line: string): WholeLine | undefined {
+  const parts = FORM.exec(line);
+  if (parts === null) return undefined;
+  const [, seq = '', prev = '', kind = '', own = ''] = parts;
+  if (hash('sha256', line.slice(0, -HASH_SUFFIX_LENGTH)) !== own) return undefined;
+  return { seq: Number(seq), prev, kind, hash: own };
+}
+
+// Three decimals are a microsecond. What is no number would break the line's form.
+function number(value: number): number {
+  if (Number.isInteger(value)) return value;
+  return Number.isFinite(value) ? Math.round(value * 1000) / 1000 : -1;
+}
