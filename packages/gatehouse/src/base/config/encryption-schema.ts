@@ -102,7 +102,7 @@ export const encryption = z
       .max(60)
       .default(60)
       .describe('How long an unwrapped key may serve without asking the KMS again, in minutes.'),
-    dataKeyMinutes: z.int().min(1).max(1440).default(60).describe('Longest life of a data key, in minutes.'),
+    dataKeyMinutes: z.int().min(1).max(60).default(60).describe('Longest life of a data key, in minutes.'),
     dataKeyMessages: z
       .int()
       .min(1)

@@ -292,7 +292,7 @@ export const refusals = {
     grpc: 'INVALID_ARGUMENT',
     http: 400,
     text: 'the value of a sealed search attribute is not accepted',
-    cure: 'A sealed attribute takes text, or a list of texts, of at most 150 bytes each.',
+    cure: 'A sealed attribute takes text, or a list of texts, of at most 152 bytes each.',
     severity: 'low',
   },
   filter_refused: {
