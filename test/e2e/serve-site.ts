@@ -11,6 +11,7 @@ import {
   generateServiceCertificate,
 } from '../../packages/gatehouse/src/base/pki/generate.ts';
 import { createLog } from '../../packages/gatehouse/src/base/runtime/log.ts';
+import { readAuditEvents } from '../../packages/gatehouse/src/testing/audit-events.ts';
 
 const DAY_MS = 86_400_000;
 export const DOMAIN = 'gatehouse.example.com';
@@ -152,11 +153,7 @@ export async function serveSite(site: Site): Promise<Served> {
     logLines,
     async events() {
       await serving.platform.audit.flush();
-      const text = readFileSync(join(site.home, 'audit', '00000001.jsonl'), 'utf8');
-      return text
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line));
+      return await readAuditEvents(site.home);
     },
   };
 }

@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -11,13 +11,19 @@ import { type CapturedConnection, readPcap } from './read-pcap.ts';
 export interface Capture {
   /** Ends it. @returns every connection whose beginning was seen. @throws where a packet is missing. */
   stop(): Promise<readonly CapturedConnection[]>;
+  /** Ends it, for what did not come to `stop`. */
+  close(): Promise<void>;
 }
 
-/** Said on a connection of the capture's own: when it is in the file, so is everything of before. */
-const LAST_WORDS = 'everything before these words has been written';
+/** Debian's package of this name; not a part that is built, so not in `build-part.ts`. */
+const TCPDUMP = 'tcpdump';
+/** The discard service (RFC 863), which this machine does not run or does not mind. */
+const DISCARD = 9;
 const LIMIT_MS = 10_000;
+/** Of each packet: more than a greeting. The kernel's buffer has places of this size, so it must not be large. */
+const PACKET_BYTES = 4096;
 /** KiB in which the kernel keeps what tcpdump has not read yet. */
-const BUFFER_KIB = 16_384;
+const BUFFER_KIB = 65_536;
 
 /**
  * Records with tcpdump, which needs the right to listen on the loopback: root, in CI. Returns when it listens.
@@ -26,13 +32,9 @@ const BUFFER_KIB = 16_384;
 export async function startCapture(ports: readonly number[]): Promise<Capture> {
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-capture-'));
   const file = join(folder, 'loopback.pcap');
-  const marker = createServer((socket) => socket.resume().on('error', () => undefined));
-  await once(marker.listen(0, '127.0.0.1'), 'listening');
-  const markerPort = (marker.address() as AddressInfo).port;
-  const tcpdump = runTcpdump(file, [...ports, markerPort]);
+  const tcpdump = runTcpdump(file, ports);
   const close = async (): Promise<void> => {
     await tcpdump.end();
-    marker.close();
     await rm(folder, { recursive: true, force: true });
   };
   try {
@@ -44,26 +46,54 @@ export async function startCapture(ports: readonly number[]): Promise<Capture> {
   return {
     async stop() {
       try {
-        const socket = connect(markerPort, '127.0.0.1', () => socket.end(LAST_WORDS));
-        socket.on('error', () => undefined);
-        await tcpdump.until('wrote its last packet', async () => (await readFile(file)).includes(LAST_WORDS));
+        // Another capture may record it too, so it is of this one alone.
+        const lastWords = `everything before ${randomUUID()} has been written`;
+        await sayToNobody(lastWords);
+        await tcpdump.until('wrote its last packet', async () => (await readFile(file)).includes(lastWords));
         await tcpdump.end();
         if (!/^0 packets dropped by kernel/m.test(tcpdump.messages()))
           throw new Error(`packets are missing: ${tcpdump.messages()}`);
-        return readPcap(await readFile(file)).filter(({ serverPort }) => serverPort !== markerPort);
+        return readPcap(await readFile(file));
       } finally {
         await close();
       }
     },
+    close,
   };
 }
 
+/** Why a machine cannot record its loopback; false where it can, and in CI, which must. */
+export function captureObstacle(): string | false {
+  if (process.env['CI'] === 'true') return false;
+  const { error } = spawnSync(TCPDUMP, ['--version'], { stdio: 'ignore' });
+  if (process.platform !== 'linux' || error !== undefined) return 'needs Linux and tcpdump';
+  return process.getuid?.() === 0 ? false : 'needs root, to record the loopback';
+}
+
+/** A datagram that every capture sees: when it is in the file, so is everything of before. */
+async function sayToNobody(words: string): Promise<void> {
+  const socket = createSocket('udp4');
+  socket.on('error', () => undefined);
+  await new Promise((resolve) => socket.send(words, DISCARD, '127.0.0.1', resolve));
+  socket.close();
+}
+
 function runTcpdump(file: string, ports: readonly number[]) {
-  const filter = `tcp and (${ports.map((port) => `port ${port}`).join(' or ')})`;
+  const filter = `(tcp and (${ports.map((port) => `port ${port}`).join(' or ')})) or (udp and port ${DISCARD})`;
   // It would give up root otherwise, and with it the folder.
   const user = process.getuid?.() === 0 ? ['-Z', 'root'] : [];
-  const options = ['-i', 'lo', '-n', '-s', '0', '-B', String(BUFFER_KIB), '-U', '--immediate-mode'];
-  const child: ChildProcess = spawn('tcpdump', [...options, ...user, '-w', file, filter], {
+  const options = [
+    '-i',
+    'lo',
+    '-n',
+    '-s',
+    String(PACKET_BYTES),
+    '-B',
+    String(BUFFER_KIB),
+    '-U',
+    '--immediate-mode',
+  ];
+  const child: ChildProcess = spawn(TCPDUMP, [...options, ...user, '-w', file, filter], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let messages = '';

@@ -12,7 +12,7 @@ export interface CapturedConnection {
 }
 
 /** Enough for both hellos, also with post-quantum keys, and the record after them. */
-export const FIRST_BYTES = 16_384;
+const FIRST_BYTES = 16_384;
 
 const SYN = 0x02;
 const ACK = 0x10;

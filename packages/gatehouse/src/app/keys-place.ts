@@ -40,7 +40,7 @@ export async function openKeysPlace(place: KeysPlace, log: Log): Promise<OpenKey
       database:
         config === undefined
           ? { kind: 'sqlite', path: home.directoryFile }
-          : databaseOf(config, home.directoryFile),
+          : await databaseOf(config, home.directoryFile),
       kms: kmsKeys.platform,
       // The platform's own: what is destroyed leaves it too.
       cachePath: home.directoryCopyFile,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { parseConfig } from '#base/config/load-config';
-import { kmsSpecsOf, namespacesOf } from './platform-of-config.ts';
+import { databaseOf, kmsSpecsOf, namespacesOf } from './platform-of-config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-platform-config-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -49,4 +49,19 @@ test('a namespace wants every encryption setting, so that a line taken out takes
     clientEncryption: 'off',
     plaintextAllowed: [],
   });
+});
+
+test('T-001 the TLS settings of the directory reach its connection, its certificate and key with them', async () => {
+  const tls =
+    'tls: { caFile: ca.pem, certificateFile: server.pem, keyFile: server.key, serverName: db.test }';
+  const postgres = (more: string) =>
+    config(`directory: { kind: postgres, host: 127.0.0.1, user: u, password: 'file:token'${more} }`);
+  const secured = await databaseOf(postgres(`, ${tls}`), '/directory.db');
+  assert.ok('connection' in secured);
+  const { key, ...pem } = secured.connection.ssl ?? {};
+  assert.deepEqual(pem, { ca: 'x', cert: 'x', serverName: 'db.test' });
+  assert.equal(key?.reveal().toString(), 'x');
+  const local = await databaseOf(postgres(''), '/directory.db');
+  assert.ok('connection' in local);
+  assert.equal(local.connection.ssl, undefined);
 });

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '#base/config/schema';
 import type { KmsSpec } from '#base/crypto/kms-adapters/kms-spec';
-import type { DatabaseOptions } from '#base/store/database/database';
+import { Secret } from '#base/crypto/secret';
+import type { DatabaseOptions, PostgresConnection } from '#base/store/database/database';
 import type { EncryptionSettings } from '#base/store/directory';
 import type { KmsSpecs } from './kms-keys.ts';
 import type { EngineChoice } from './open-engine.ts';
@@ -11,7 +12,7 @@ import type { WantedNamespace } from './wanted-namespace.ts';
 const MINUTE_MS = 60_000;
 
 /** The directory's database, as configured. @param path where SQLite keeps it. */
-export function databaseOf({ directory }: Config, path: string): DatabaseOptions {
+export async function databaseOf({ directory }: Config, path: string): Promise<DatabaseOptions> {
   if (directory.kind === 'sqlite') return { kind: 'sqlite', path };
   const { host, port, user, password, database = 'gatehouse', tls } = directory;
   return {
@@ -22,8 +23,18 @@ export function databaseOf({ directory }: Config, path: string): DatabaseOptions
       user,
       password,
       database,
-      ...(tls === undefined ? {} : { tls: postgresTls(tls) }),
+      ...(tls === undefined ? {} : { ssl: await directoryTls(tls) }),
     },
+  };
+}
+
+async function directoryTls(tls: PostgresTls): Promise<NonNullable<PostgresConnection['ssl']>> {
+  const { caFile, certificateFile, keyFile, serverName } = tls;
+  return {
+    ca: await readFile(caFile, 'utf8'),
+    ...(certificateFile === undefined ? {} : { cert: await readFile(certificateFile, 'utf8') }),
+    ...(keyFile === undefined ? {} : { key: new Secret(await readFile(keyFile)) }),
+    ...(serverName === undefined ? {} : { serverName }),
   };
 }
 

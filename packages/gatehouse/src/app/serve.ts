@@ -86,7 +86,7 @@ async function start(options: ServeOptions): Promise<Platform> {
       home,
       domain: config.domain,
       region: config.region,
-      database: databaseOf(config, home.directoryFile),
+      database: await databaseOf(config, home.directoryFile),
       engine: engineOf(config),
       nexusEnabled: config.engine.nexus.enabled,
       nexusEndpoints: config.engine.nexus.endpoints,

@@ -85,7 +85,7 @@ function emptyCoreDumps(): void {
   try {
     writeFileSync('/proc/self/coredump_filter', '0');
   } catch {
-    // No Linux, or a /proc that cannot be written: there the operator's limit on dumps must do (security.md).
+    // No Linux, or a /proc that cannot be written: there the operator's own limit on dumps must do.
   }
 }
 

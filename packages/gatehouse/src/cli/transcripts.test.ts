@@ -36,6 +36,7 @@ test('help of every command ends well and has examples', () => {
     'audit verify',
     'audit tail',
     'audit search',
+    'audit erase',
     'codec-server',
     'keys',
     'keys list',

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { homeAt } from '#app/home';
+import { openLocalKms } from '#base/crypto/local-kms';
 import { systemClock } from '#base/runtime/clock';
 import { silentLog } from '#base/runtime/log';
 import { createAuditSigningKey } from '#core/audit/audit-signing-key';
 import { openAuditWriter } from '#core/audit/audit-writer';
+import { openAuditDataKeys } from '#core/audit/fields/audit-data-keys';
 import { auditCommand } from './audit.ts';
 
 function sink(): { stream: Writable; text(): string } {
@@ -40,11 +43,15 @@ async function run(...args: string[]): Promise<{ out: string; err: string; code:
 async function homeOf(t: TestContext): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'gatehouse-home-'));
   t.after(() => rm(home, { recursive: true, force: true }));
+  const { kmsKeyFile, auditDataKeys } = homeAt(home);
+  await mkdir(join(home, 'keys'));
+  const parts = { clock: systemClock, log: silentLog };
+  const kms = await openLocalKms(kmsKeyFile);
   const writer = await openAuditWriter({
+    ...parts,
     folder: join(home, 'audit'),
-    clock: systemClock,
-    log: silentLog,
     signingKey: createAuditSigningKey(),
+    dataKeys: await openAuditDataKeys({ ...parts, folder: auditDataKeys, kms }),
   });
   const event = {
     kind: 'call',
@@ -52,7 +59,7 @@ async function homeOf(t: TestContext): Promise<string> {
     requestId: 'one',
     connectionId: 'c',
     principal: 'certificate:ab',
-    credential: '',
+    credential: 'CN=orders CA 7b01',
     namespace: 'default.local',
     method: 'WorkflowService/StartWorkflowExecution',
     outcome: 'ok',
@@ -142,6 +149,51 @@ test('tail and search show what the filter lets through', async (t) => {
     'ok',
     'refused',
   ]);
+});
+
+test('search finds by peer and by credential, though both are sealed on disk', async (t) => {
+  const home = await homeOf(t);
+  const chain = await readFile(join(home, 'audit', '00000001.jsonl'), 'latin1');
+  assert.ok(!chain.includes('127.0.0.1') && !chain.includes('CN=orders'));
+  const found = async (...args: string[]): Promise<number> => {
+    const { out } = await run('search', ...args, '--home', home, '--output', 'json');
+    return out.split('\n').filter(Boolean).length;
+  };
+  assert.equal(await found('--peer', '127.0.0.1'), 2);
+  assert.equal(await found('--peer', '127.0.0.1:5'), 2);
+  assert.equal(await found('--peer', '127.0.0.1:6'), 0);
+  assert.equal(await found('--credential', 'CN=orders CA 7b01'), 2);
+});
+
+test('without the home’s keys the records are shown with what is personal sealed, and that is told', async (t) => {
+  const home = await homeOf(t);
+  const args = ['tail', '--folder', join(home, 'audit'), '--home', join(tmpdir(), 'gatehouse-nowhere')];
+  const table = await run(...args);
+  assert.equal(table.code, 0);
+  assert.match(table.out, /refused +namespace_mismatch .* sealed +certificate:ab +sealed\n/);
+  assert.match(
+    table.err,
+    /^gatehouse audit: of the records read, 2 have fields that the keys in .* do not open\n$/,
+  );
+  const [, line = ''] = (await run(...args, '--output', 'json')).out.split('\n');
+  const record = JSON.parse(line);
+  assert.deepEqual(record.closed, { credential: 'sealed', peer: 'sealed' });
+  assert.match(record.peer, /^~/);
+  const opened = JSON.parse((await run('tail', '--home', home, '--output', 'json')).out.split('\n')[1] ?? '');
+  assert.equal(opened.peer, '127.0.0.1:5');
+  assert.equal(opened.hash, record.hash);
+  assert.equal('closed' in opened, false);
+});
+
+test('erase does nothing without its confirmation, and takes a month only', async (t) => {
+  const home = await homeOf(t);
+  const keys = await readdir(join(home, 'keys', 'audit-data'));
+  for (const args of [[], ['--confirm', '2026-04']]) {
+    const { code, out, err } = await run('erase', '--home', home, '--before', '2026-05', ...args);
+    assert.deepEqual([code, out], [2, '']);
+    assert.match(err, /^gatehouse audit erase: nothing was done\. .*To do it, add --confirm 2026-05\n$/s);
+  }
+  assert.deepEqual(await readdir(join(home, 'keys', 'audit-data')), keys);
 });
 
 test('every command shows examples in its help', () => {

@@ -4,12 +4,19 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '#base/runtime/clock';
-import type { AuditRecord } from '#core/audit/audit-record';
+import {
+  type AuditRecord,
+  createRecordReader,
+  type RecordReader,
+  recordJson,
+} from '#core/audit/audit-record';
+import type { SealedField } from '#core/audit/fields/sealed-fields';
 import { parseWitness } from '#core/audit/latest-checkpoint';
 import { quoteText } from '#core/audit/quoted-text';
 import { type RecordFilter, searchRecords } from '#core/audit/search';
 import { followRecords, tailRecords } from '#core/audit/tail';
 import { type ChainVerdict, type VerifyOptions, verifyChain } from '#core/audit/verify';
+import { eraseCommand } from './audit-erase.ts';
 
 /** Where the command writes, and how it says that it failed. A parameter for tests. */
 export interface AuditCommandIo {
@@ -26,13 +33,14 @@ const processIo: AuditCommandIo = {
   },
 };
 
-/** `gatehouse audit verify|tail|search`: read the audit chain of a home, or a copy of it anywhere. */
+/** `gatehouse audit`: read the audit chain of a home, or a copy of it anywhere; erase what is personal in it. */
 export function auditCommand(io: AuditCommandIo = processIo): Command {
   return new Command('audit')
-    .description('verify, follow and search the audit chain')
+    .description('verify, follow and search the audit chain, and erase what is personal in it')
     .addCommand(verifyCommand(io))
     .addCommand(tailCommand(io))
-    .addCommand(searchCommand(io));
+    .addCommand(searchCommand(io))
+    .addCommand(guardedErase(io));
 }
 
 interface PlaceOptions {
@@ -44,6 +52,8 @@ interface PlaceOptions {
 interface FilterOptions extends PlaceOptions {
   readonly namespace?: string;
   readonly principal?: string;
+  readonly peer?: string;
+  readonly credential?: string;
   readonly method?: string;
   readonly outcome?: string;
   readonly reason?: string;
@@ -98,15 +108,17 @@ Examples:
     .action((options: FilterOptions & { lines: number; follow: boolean }) =>
       guarded(io, async () => {
         const folder = folderOf(options);
-        const newest = await tailRecords(folder, options.lines, filterOf(options));
+        const reader = await openReader(options);
+        const newest = await tailRecords(folder, options.lines, filterOf(options), reader);
         const show = await startShowing(io, options.output);
         for (const record of newest) await show(record);
+        tellClosed(io, options, reader);
         if (!options.follow) return;
         const stop = new AbortController();
         process.once('SIGINT', () => stop.abort());
         const last = newest.at(-1)?.seq ?? -1;
-        for await (const record of followRecords(folder, last, filterOf(options), stop.signal))
-          await show(record);
+        const coming = followRecords(folder, last, filterOf(options), stop.signal, await openReader(options));
+        for await (const record of coming) await show(record);
       }),
     );
 }
@@ -119,12 +131,17 @@ function searchCommand(io: AuditCommandIo): Command {
 Examples:
   $ gatehouse audit search --namespace default.local --since 1h
   $ gatehouse audit search --outcome refused --reason namespace_mismatch --output json
+  $ gatehouse audit search --peer 203.0.113.7 --since 7d
   $ gatehouse audit search --method StartWorkflowExecution --since 2026-11-01 --until 2026-12-01`,
     )
     .action((options: FilterOptions) =>
       guarded(io, async () => {
+        const reader = await openReader(options);
         const show = await startShowing(io, options.output);
-        for await (const record of searchRecords(folderOf(options), filterOf(options))) await show(record);
+        for await (const record of searchRecords(folderOf(options), filterOf(options), reader)) {
+          await show(record);
+        }
+        tellClosed(io, options, reader);
       }),
     );
 }
@@ -143,6 +160,8 @@ function filtered(command: Command): Command {
   return command
     .option('--namespace <id>', 'only this namespace')
     .option('--principal <principal>', 'only this principal, such as certificate:<fingerprint>')
+    .option('--peer <address>', 'only this peer, with or without its port')
+    .option('--credential <credential>', 'only this credential: issuer and serial, as the records have it')
     .option('--method <method>', 'only this method, with or without its service')
     .addOption(
       new Option('--outcome <outcome>', 'only this outcome').choices([
@@ -164,8 +183,43 @@ function folderOf(options: PlaceOptions): string {
 }
 
 function filterOf(options: FilterOptions): RecordFilter {
-  const { namespace, principal, method, outcome, reason, requestId, since, until } = options;
-  return { namespace, principal, method, outcome, reason, requestId, sinceMs: since, untilMs: until };
+  const { since, until, namespace, principal, peer, credential, method, outcome, reason, requestId } =
+    options;
+  return {
+    namespace,
+    principal,
+    peer,
+    credential,
+    method,
+    outcome,
+    reason,
+    requestId,
+    sinceMs: since,
+    untilMs: until,
+  };
+}
+
+/** With the keys of the home, if that is at hand. */
+async function openReader({ home }: PlaceOptions): Promise<RecordReader> {
+  const { openAuditFields } = await import('#app/audit-fields');
+  return createRecordReader(await openAuditFields(home));
+}
+
+/** What was looked for may stand where it could not be seen. */
+function tellClosed(io: AuditCommandIo, { home }: PlaceOptions, reader: RecordReader): void {
+  const count = reader.closedRecords();
+  if (count === 0) return;
+  io.stderr.write(
+    `gatehouse audit: of the records read, ${count} have fields that the keys in ${home} do not open\n`,
+  );
+}
+
+function guardedErase(io: AuditCommandIo): Command {
+  return eraseCommand(
+    io,
+    (text) => write(io.stdout, text),
+    (run) => guarded(io, run),
+  );
 }
 
 function parseCount(text: string): number {
@@ -190,12 +244,12 @@ function parseTime(text: string): number {
   return date;
 }
 
-/** Prints records as they come. JSON is the line itself; a table's cells are escaped anew (T-088). */
+/** Prints records as they come. What they hold is escaped anew, in both forms (T-088). */
 async function startShowing(
   io: AuditCommandIo,
   output: string,
 ): Promise<(record: AuditRecord) => Promise<void>> {
-  if (output === 'json') return (record) => write(io.stdout, `${record.line}\n`);
+  if (output === 'json') return (record) => write(io.stdout, `${recordJson(record)}\n`);
   const row = (cells: readonly string[]): string =>
     cells
       .map((cell, index) => cell.padEnd(COLUMNS[index]?.width ?? 0))
@@ -207,6 +261,10 @@ async function startShowing(
 
 const safe = (text: string): string => (text === '' ? '-' : quoteText(text).slice(1, -1));
 
+/** A field that may be sealed: what is in it, or why it cannot be seen. */
+const personal = (record: AuditRecord, field: SealedField): string =>
+  record.closed[field] ?? safe(record[field]);
+
 const COLUMNS: readonly { title: string; width: number; cell(record: AuditRecord): string }[] = [
   { title: 'SEQ', width: 8, cell: (record) => String(record.seq) },
   { title: 'TIME', width: 24, cell: (record) => isoTime(record.timeMs) },
@@ -216,9 +274,9 @@ const COLUMNS: readonly { title: string; width: number; cell(record: AuditRecord
   { title: 'NAMESPACE', width: 24, cell: (record) => safe(record.namespace) },
   { title: 'METHOD', width: 40, cell: (record) => safe(record.method) },
   { title: 'COUNT', width: 5, cell: (record) => String(record.count) },
-  { title: 'PEER', width: 21, cell: (record) => safe(record.peer) },
-  { title: 'PRINCIPAL', width: 20, cell: (record) => safe(record.principal) },
-  { title: 'DETAIL', width: 0, cell: (record) => safe(record.detail) },
+  { title: 'PEER', width: 21, cell: (record) => personal(record, 'peer') },
+  { title: 'PRINCIPAL', width: 20, cell: (record) => personal(record, 'principal') },
+  { title: 'DETAIL', width: 0, cell: (record) => personal(record, 'detail') },
 ];
 
 function isoTime(timeMs: number): string {

@@ -71,7 +71,7 @@ test('each side asks for a client certificate, and no list of client CAs is empt
 
 test('the authorizer, the claim mapper and the audience are all named', () => {
   assert.deepEqual(config().global.authorization, {
-    jwtKeyProvider: { keySourceURIs: [`http://127.0.0.1:${ports.jwks}/jwks.json`], refreshInterval: '1m' },
+    jwtKeyProvider: { keySourceURIs: [`https://127.0.0.1:${ports.jwks}/jwks.json`], refreshInterval: '1m' },
     permissionsClaimName: 'permissions',
     audience: 'gatehouse-engine',
     authorizer: 'default',

@@ -6,6 +6,7 @@ import { buildDynamicConfig } from './engine-dynamic-config.ts';
 import { EngineError } from './engine-error.ts';
 import type { EngineHome } from './engine-home.ts';
 import type { EnginePorts, EngineService } from './engine-ports.ts';
+import { ROOTS_CAN_BE_CHOSEN } from './engine-roots.ts';
 import { buildDatastores, type EngineStorage } from './engine-storage.ts';
 
 /** The audience that our tokens carry; an empty one would switch the check off. */
@@ -47,7 +48,7 @@ export function buildEngineConfig(options: EngineConfigOptions): string {
         tls: buildTls(options),
         authorization: {
           jwtKeyProvider: {
-            keySourceURIs: [`http://127.0.0.1:${ports.jwks}/jwks.json`],
+            keySourceURIs: [`${ROOTS_CAN_BE_CHOSEN ? 'https' : 'http'}://127.0.0.1:${ports.jwks}/jwks.json`],
             refreshInterval: '1m',
           },
           permissionsClaimName: 'permissions',

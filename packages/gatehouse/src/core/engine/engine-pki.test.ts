@@ -49,6 +49,18 @@ test('each leaf has the names and usages of its side, and chains to its own CA o
   assert.equal(internal.ca, true);
 });
 
+test('the key listener has a leaf of the internal CA for its address alone, and it is not written down', async () => {
+  const folder = join(root, 'jwks');
+  const pki = await openEnginePki({ folder, nexusEnabled: false, clock: fixedClock() });
+  const leaf = new X509Certificate(pki.jwksIdentity().cert);
+  assert.ok(leaf.verify((await certificate(folder, 'internal-ca')).publicKey));
+  assert.equal(leaf.subjectAltName, 'IP Address:127.0.0.1');
+  assert.deepEqual(leaf.keyUsage, ['1.3.6.1.5.5.7.3.1']);
+  for (const name of await readdir(folder)) {
+    assert.ok(!(await readFile(join(folder, name), 'utf8')).includes(pki.jwksIdentity().key), name);
+  }
+});
+
 test('with Nexus the frontend also has the name that the engine calls it by', async () => {
   const folder = join(root, 'nexus');
   await openEnginePki({ folder, nexusEnabled: true, clock: fixedClock() });
@@ -81,6 +93,7 @@ test('a leaf is renewed at two thirds of its life, under the same CA, and the ga
   const clock = fixedClock();
   const pki = await openEnginePki({ folder, nexusEnabled: false, clock });
   const first = pki.gatewayTls();
+  const firstJwks = pki.jwksIdentity();
   clock.advance((LEAF_LIFE_MS * 2) / 3 - 1000);
   assert.equal(await pki.renew(), 'nothing');
   assert.equal(pki.gatewayTls(), first);
@@ -88,6 +101,7 @@ test('a leaf is renewed at two thirds of its life, under the same CA, and the ga
   assert.equal(await pki.renew(), 'leaves');
   assert.notEqual(pki.gatewayTls().cert, first.cert);
   assert.equal(pki.gatewayTls().ca, first.ca);
+  assert.notEqual(pki.jwksIdentity().cert, firstJwks.cert);
   assert.equal(await readFile(join(folder, 'gateway.crt'), 'utf8'), pki.gatewayTls().cert);
   assert.equal(await pki.renew(), 'nothing');
 });

@@ -9,6 +9,8 @@ import { FRONTEND_NAME, INTERNODE_NAME } from './engine-config.ts';
 export interface EnginePki {
   /** The gateway's side: what it shows and what it trusts. Read anew for each connection. */
   gatewayTls(): EngineTls;
+  /** What the key listener shows the engine. In memory only. */
+  jwksIdentity(): { readonly cert: string; readonly key: string };
   /**
    * Renews what has passed two thirds of its life. Call it every hour or so.
    * @returns `authorities` when the engine must be restarted, because both sides trust new CAs.
@@ -21,6 +23,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export const LEAF_LIFE_MS: number = 120 * DAY_MS;
 /** Renewed at every start; a process that runs for two years restarts its engine once. */
 export const CA_LIFE_MS: number = 3 * 365 * DAY_MS;
+
+/** Where the engine fetches our keys. */
+const JWKS_ADDRESS = '127.0.0.1';
 
 interface KeyPair {
   readonly certificatePem: string;
@@ -50,6 +55,7 @@ export async function openEnginePki(options: {
   let leaves = await makeLeaves(authorities, options);
   return {
     gatewayTls: () => leaves.gatewayTls,
+    jwksIdentity: () => leaves.jwksIdentity,
     async renew() {
       const nowMs = clock.now();
       const newAuthorities = isDue(authorities.madeAtMs, CA_LIFE_MS, nowMs);
@@ -81,10 +87,16 @@ async function makeAuthorities(folder: string, nowMs: number): Promise<Authoriti
   return { internal, gateway, madeAtMs: nowMs };
 }
 
+interface Leaves {
+  readonly gatewayTls: EngineTls;
+  readonly jwksIdentity: { readonly cert: string; readonly key: string };
+  readonly madeAtMs: number;
+}
+
 async function makeLeaves(
   authorities: Authorities,
   options: { readonly folder: string; readonly nexusEnabled: boolean; readonly clock: Clock },
-): Promise<{ readonly gatewayTls: EngineTls; readonly madeAtMs: number }> {
+): Promise<Leaves> {
   const nowMs = options.clock.now();
   const leaf = async (
     name: string,
@@ -115,5 +127,15 @@ async function makeLeaves(
     cert: gateway.certificatePem,
     key: gateway.privateKeyPem,
   });
-  return { gatewayTls, madeAtMs: nowMs };
+  const jwks = await generateServiceCertificate({
+    ca: authorities.internal,
+    commonName: 'engine-keys',
+    dnsNames: [],
+    ipAddresses: [JWKS_ADDRESS],
+    usages: ['serverAuth'],
+    validityMs: LEAF_LIFE_MS,
+    nowMs,
+  });
+  const jwksIdentity = Object.freeze({ cert: jwks.certificatePem, key: jwks.privateKeyPem });
+  return { gatewayTls, jwksIdentity, madeAtMs: nowMs };
 }

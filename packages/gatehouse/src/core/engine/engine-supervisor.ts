@@ -6,6 +6,7 @@ import { createStateHolder, type EngineStateHolder } from './engine-handle.ts';
 import type { EngineHome } from './engine-home.ts';
 import { ENGINE_SERVICES } from './engine-ports.ts';
 import { type EngineProcess, startEngineProcess } from './engine-process.ts';
+import { rootsEnvironment } from './engine-roots.ts';
 import type { EngineBinary } from './find-engine.ts';
 import { forgetEngine, recordEngine } from './stale-engine.ts';
 
@@ -140,7 +141,7 @@ function processOptions(home: EngineHome, binary: EngineBinary) {
     folder: home.data,
     // Nothing of our own environment: it may hold secrets, and a proxy would be asked for the keys. No PATH
     // either: the engine runs no other program.
-    environment: { TEMPORAL_VERSION_CHECK_DISABLED: '1', HOME: home.root },
+    environment: { TEMPORAL_VERSION_CHECK_DISABLED: '1', HOME: home.root, ...rootsEnvironment(home) },
     logFile: home.logFile,
     graceSeconds: GRACE_SECONDS,
   };

@@ -118,7 +118,7 @@ test('T-100 every file of the engine is its owner’s alone, its database too', 
   }
 });
 
-test('T-100 the engine is given nothing of our environment', async () => {
+test('T-100 the engine is given nothing of our environment, and no CA but ours as a root', async () => {
   const text = await readFile(`/proc/${engine.pid}/environ`, 'utf8');
   const names = text
     .split('\0')
@@ -129,8 +129,12 @@ test('T-100 the engine is given nothing of our environment', async () => {
       (name) =>
         !['TEMPORAL_VERSION_CHECK_DISABLED', 'HOME', 'PWD', 'OLDPWD', '_', 'SHLVL'].includes(name ?? ''),
     ),
-    [],
+    ['SSL_CERT_FILE', 'SSL_CERT_DIR'],
   );
+  const { pki } = engineHome(join(root, 'home'));
+  assert.ok(text.includes(`SSL_CERT_FILE=${join(pki, 'internal-ca.crt')}\0`));
+  assert.ok(text.includes(`SSL_CERT_DIR=${join(pki, 'no-other-roots')}\0`));
+  await assert.rejects(stat(join(pki, 'no-other-roots')));
 });
 
 test('every key of the dynamic configuration is known to the engine, and a misspelt one would be told', async () => {

@@ -8,13 +8,14 @@ import { rotateLog } from './engine-log.ts';
 import { type EnginePki, openEnginePki } from './engine-pki.ts';
 import { chooseEnginePorts } from './engine-ports.ts';
 import { waitUntilReady } from './engine-readiness.ts';
+import { ROOTS_CAN_BE_CHOSEN } from './engine-roots.ts';
 import { createSigningKeys } from './engine-signing-keys.ts';
 import type { EngineStorage } from './engine-storage.ts';
 import { createSupervisor } from './engine-supervisor.ts';
 import { createEngineTokens } from './engine-tokens.ts';
 import { checkEngineVersion } from './engine-version.ts';
 import type { EngineBinary } from './find-engine.ts';
-import { startJwksServer } from './jwks-server.ts';
+import { type JwksServer, startJwksServer } from './jwks-server.ts';
 import { requireAllHeld, runSelfTest } from './self-test.ts';
 import { stopStaleEngine } from './stale-engine.ts';
 
@@ -62,7 +63,8 @@ export async function startEngine(options: StartEngineOptions): Promise<EngineHa
     historyShards: options.historyShards ?? 4,
   });
   const address = Object.freeze({ host: '127.0.0.1', port: ports.grpc.frontend });
-  const jwks = await startJwksServer({ keys, port: ports.jwks });
+  const identity = ROOTS_CAN_BE_CHOSEN ? pki.jwksIdentity : undefined;
+  const jwks = await startJwksServer({ keys, port: ports.jwks, identity });
   const target = (): { address: typeof address; tls: EngineHandle['tls'] } => ({
     address,
     tls: pki.gatewayTls(),
@@ -86,7 +88,7 @@ export async function startEngine(options: StartEngineOptions): Promise<EngineHa
     return runSelfTest({ ...target(), keys, clock, nexusEnabled, ...local });
   };
   const housekeeping = setInterval(() => {
-    void keepHouse({ home, pki, advanceKeys: () => keys.advance(), restart: supervisor.restart }).catch(
+    void keepHouse({ home, pki, jwks, advanceKeys: () => keys.advance(), restart: supervisor.restart }).catch(
       (error: unknown) => options.log.error('engine housekeeping failed', { error }),
     );
   }, HOUSEKEEPING_MS);
@@ -128,10 +130,13 @@ export async function startEngine(options: StartEngineOptions): Promise<EngineHa
 async function keepHouse(house: {
   readonly home: EngineHome;
   readonly pki: EnginePki;
+  readonly jwks: JwksServer;
   readonly advanceKeys: () => Promise<void>;
   readonly restart: () => void;
 }): Promise<void> {
   await house.advanceKeys();
-  if ((await house.pki.renew()) === 'authorities') house.restart();
+  const renewed = await house.pki.renew();
+  if (renewed !== 'nothing') house.jwks.renewIdentity();
+  if (renewed === 'authorities') house.restart();
   await rotateLog(house.home.logFile);
 }

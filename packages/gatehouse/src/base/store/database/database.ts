@@ -15,8 +15,13 @@ export interface PostgresConnection {
   readonly database: string;
   readonly user: string;
   readonly password?: Secret;
-  /** TLS to the server; its certificate is always checked. Absent: no TLS. */
-  readonly ssl?: { readonly ca?: string; readonly cert?: string; readonly key?: Secret };
+  /** TLS 1.3 to the server; its certificate is always checked, for `serverName` or the host. Absent: no TLS. */
+  readonly ssl?: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: Secret;
+    readonly serverName?: string;
+  };
 }
 
 /** What the two databases do differently; everything else is the same queries through `db`. */

@@ -1,7 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { createBackoff } from '#base/runtime/backoff';
-import type { Database, DatabaseOptions } from './database.ts';
+import type { Database, DatabaseOptions, PostgresConnection } from './database.ts';
 import type { DirectorySchema } from './schema.ts';
 
 export type PostgresOptions = Extract<DatabaseOptions, { kind: 'postgres' }>;
@@ -79,9 +80,26 @@ function clientConfig(options: PostgresOptions): pg.ClientConfig {
     ...common,
     ...address,
     ...(password === undefined ? {} : { password: password.reveal().toString('utf8') }),
-    ...(ssl === undefined
+    ...(ssl === undefined ? {} : { ssl: tlsOf(ssl) }),
+  };
+}
+
+function tlsOf(ssl: NonNullable<PostgresConnection['ssl']>): pg.ClientConfig['ssl'] {
+  const { serverName, key, ...pem } = ssl;
+  return {
+    ...pem,
+    ...(key === undefined ? {} : { key: key.reveal() }),
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.3',
+    // The driver asks for the host's name whatever it is told, so the check itself is replaced.
+    ...(serverName === undefined
       ? {}
-      : { ssl: { ...ssl, key: ssl.key?.reveal(), rejectUnauthorized: true, minVersion: 'TLSv1.2' } }),
+      : {
+          checkServerIdentity: (_host: string, { raw }: { readonly raw: Buffer }) =>
+            new X509Certificate(raw).checkHost(serverName) === undefined
+              ? new Error(`the certificate of PostgreSQL is not for ${serverName}`)
+              : undefined,
+        }),
   };
 }
 

@@ -24,7 +24,8 @@ export function startPkcs11Child(timeoutMs: number): Pkcs11Child {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    execArgv: [],
+    // No debugger by signal on a process that holds a PIN.
+    execArgv: ['--disable-sigusr1'],
   });
   // Open questions have timers of their own; an idle HSM is no reason for a process to go on living.
   child.unref();

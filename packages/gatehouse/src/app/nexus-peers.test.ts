@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { NamespaceRecord } from '#base/model/namespace-record';
+import { nexusPeers } from './nexus-peers.ts';
+
+function recordOf(name: string, nexusEndpoints: readonly string[] = []): NamespaceRecord {
+  return Object.freeze({
+    id: `${name}.acme1`,
+    uuid: `0190-${name}`,
+    account: 'acme1',
+    region: 'aws-local',
+    state: 'active',
+    retentionDays: 30,
+    engineId: null,
+    caBundlePem: '',
+    certificateFilters: [],
+    allowTls12: false,
+    nexusEndpoints,
+    auditMode: 'relaxed',
+    sealing: 'on',
+    sealedAttributes: [],
+    kmsKey: '',
+    clientEncryption: 'off',
+    plaintextAllowed: [],
+    revision: 1,
+  });
+}
+
+function snapshotOf(...records: readonly NamespaceRecord[]) {
+  return {
+    revision: 1,
+    confirmedAtMs: 0,
+    namespaces: new Map(records.map((record) => [record.id, record])),
+  };
+}
+
+const endpoint = (name: string, target: string) => ({ name, namespace: `${target}.acme1`, taskQueue: 'q' });
+const namesOf = (records: readonly NamespaceRecord[]): string[] => records.map(({ uuid }) => uuid.slice(5));
+
+const [caller, second] = [recordOf('caller', ['pay', 'self']), recordOf('second', ['pay'])];
+const [handler, other] = [recordOf('handler'), recordOf('other', ['nowhere'])];
+const endpoints = [endpoint('pay', 'handler'), endpoint('self', 'caller'), endpoint('unused', 'other')];
+const everybody = snapshotOf(caller, second, handler, other);
+
+test('a caller and its handlers are peers of each other, and two callers of one handler are not', () => {
+  const peersOf = nexusPeers(() => everybody, endpoints);
+  assert.deepEqual(namesOf(peersOf(caller)), ['handler']);
+  assert.deepEqual(namesOf(peersOf(second)), ['handler']);
+  assert.deepEqual(namesOf(peersOf(handler)), ['caller', 'second']);
+});
+
+test('T-079a an endpoint that nobody lists, or that is not configured, connects nobody', () => {
+  assert.deepEqual(nexusPeers(() => everybody, endpoints)(other), []);
+  for (const record of [caller, handler]) assert.deepEqual(nexusPeers(() => everybody, [])(record), []);
+});
+
+test('a change of the directory counts from the next question on', () => {
+  let now = everybody;
+  const peersOf = nexusPeers(() => now, endpoints);
+  const before = peersOf(handler);
+  assert.equal(peersOf(handler), before);
+  now = snapshotOf(recordOf('caller'), second, handler, recordOf('other', ['pay']));
+  assert.deepEqual(namesOf(peersOf(handler)), ['second', 'other']);
+  now = snapshotOf(handler);
+  assert.deepEqual(peersOf(handler), []);
+});
+
+test('former peers that still live are peers, in the incarnation of then', () => {
+  const former = (uuid: string): readonly string[] => formerPeers.get(uuid) ?? [];
+  const formerPeers = new Map([[other.uuid, [handler.uuid, '0190-gone']]]);
+  const peersOf = nexusPeers(() => everybody, [], former);
+  assert.deepEqual(namesOf(peersOf(other)), ['handler']);
+  const again = { ...handler, uuid: '0191-handler' };
+  assert.deepEqual(nexusPeers(() => snapshotOf(other, again), [], former)(other), []);
+  formerPeers.set(other.uuid, [caller.uuid]);
+  assert.deepEqual(namesOf(peersOf(other)), ['caller']);
+});
