@@ -51,6 +51,7 @@ export function openEngineSession(address: EngineAddress, tls: EngineTls): Engin
     cert: tls.cert,
     key: tls.key,
     minVersion: 'TLSv1.3',
+    rejectUnauthorized: true,
     ALPNProtocols: ['h2'],
   });
   session.on('error', (error) => {

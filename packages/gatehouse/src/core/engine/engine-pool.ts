@@ -106,6 +106,7 @@ export class EnginePool {
           servername: serverName,
           ...tls,
           minVersion: 'TLSv1.3',
+          rejectUnauthorized: true,
           ALPNProtocols: ['h2'],
         }),
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
