@@ -25,7 +25,7 @@ import { type Moto, startMoto } from '../parts/moto.ts';
 
 const REGION = 'eu-west-1';
 const SECRET = 'secret-access-key-of-the-test';
-const TIMEOUT_MS = 800;
+const TIMEOUT_MS = 1000;
 
 let moto: Moto;
 let proxy: FaultProxy;

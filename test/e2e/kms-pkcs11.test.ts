@@ -60,15 +60,24 @@ function libraryProcesses(): number[] {
     });
 }
 
+function stopLibraries(): void {
+  for (const pid of libraryProcesses()) {
+    try {
+      process.kill(pid, 'SIGSTOP');
+    } catch {
+      // It ended this moment.
+    }
+  }
+}
+
 let stopping: NodeJS.Timeout | undefined;
 const troubles: Readonly<Record<string, { begin(): unknown; end(): unknown }>> = {
   'token pulled out': { begin: () => hsm.pullOut(), end: () => hsm.putBack() },
   'library hanging': {
-    // Each process that is started is stopped before it answers.
+    // The one that runs now, and each that is started before it answers.
     begin() {
-      stopping = setInterval(() => {
-        for (const pid of libraryProcesses()) process.kill(pid, 'SIGSTOP');
-      }, 5);
+      stopLibraries();
+      stopping = setInterval(stopLibraries, 5);
     },
     end: () => clearInterval(stopping),
   },

@@ -21,7 +21,7 @@ import { PROXY_OUTAGES, proxiedKms } from '../../packages/gatehouse/src/testing/
 import { type OpenBao, startOpenBao } from '../parts/openbao.ts';
 import { until } from './gatehouse-process.ts';
 
-const TIMEOUT_MS = 800;
+const TIMEOUT_MS = 1000;
 /** The least that docs/kms.md says is needed. */
 const policyOf = (key: string): string =>
   ['encrypt', 'decrypt']

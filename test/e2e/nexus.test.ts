@@ -21,7 +21,7 @@ import {
 } from '../../packages/gatehouse/src/testing/grpc-client.ts';
 import { houseTarget } from './house-target.ts';
 import { greetingsHandler } from './nexus/handlers.ts';
-import type { caller as callerWorkflow } from './nexus/workflows.ts';
+import type { caller as callerWorkflow, failingCaller } from './nexus/workflows.ts';
 import { bareToken, refusesAll } from './raw-attacks.ts';
 import { commands, openTenant, type RawTenant, type Reply, until } from './raw-tenant.ts';
 import { refusedCalls } from './refused-calls.ts';
@@ -167,6 +167,20 @@ describe('Nexus between two namespaces, on by the setting', { concurrency: false
       const [hello, greet, refuse, wait] = answers;
       assert.deepEqual([hello, greet, wait], ['hello, sync', 'greetings, async', 'cancelled']);
       assert.match(String(refuse), /no greetings today/);
+      const told = await workflow.execute<typeof failingCaller>('failingCaller', {
+        taskQueue: 'callers',
+        workflowId: 'failing-caller',
+        args: ['greetings'],
+        workflowExecutionTimeout: '60 seconds',
+      });
+      const failed = 'NexusOperationFailure nexus operation completed unsuccessfully';
+      assert.deepEqual(told, [
+        `fail: ${failed} < HandlerError Handler failed with non-retryable application error < ApplicationFailure no fail [{"name":"fail"}]`,
+        `deny: ${failed} < HandlerError denied deny < TemporalFailure for deny`,
+        `failLater: ${failed} < ApplicationFailure later no failLater ["failLater"]`,
+        'echo: 0 255 1',
+        'nothing: undefined',
+      ]);
       const execution = { workflowId: 'waiting-cancelled' };
       const { workflowExecutionInfo } = await handler.ask('DescribeWorkflowExecution', { execution });
       assert.equal(workflowExecutionInfo.status, CANCELED);

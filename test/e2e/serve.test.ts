@@ -68,7 +68,7 @@ test('T-100a a bad configuration stops the start with every fault, and nothing i
     `gatehouse: the configuration ${site.configFile} cannot be used:
   gateway.keyFile: ${key} can be read or changed by other users; run: chmod 600 ${key}
   namespaces.0.retentionDays: must be at least 1: How long closed workflows are kept, in days.
-  portal: is not a known key: remove it; known here: home, account, domain, region, gateway, directory, engine, namespaces, log
+  portal: is not a known key: remove it; known here: home, account, domain, region, gateway, directory, engine, encryption, limits, namespaces, log
 `,
   );
   assert.equal(statSync(join(site.home, 'logs'), { throwIfNoEntry: false }), undefined);

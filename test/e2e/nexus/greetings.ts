@@ -10,4 +10,13 @@ export const greetings = nexus.service('greetings', {
   wait: nexus.operation<string, string>(),
   /** Fails at once. */
   refuse: nexus.operation<string, string>(),
+  /** Fails at once, by a failure of the application. */
+  fail: nexus.operation<string, string>(),
+  /** The handler itself fails. */
+  deny: nexus.operation<string, string>(),
+  /** By a workflow that fails. */
+  failLater: nexus.operation<string, string>(),
+  /** Bytes, and nothing, there and back. */
+  echo: nexus.operation<Uint8Array, Uint8Array>(),
+  nothing: nexus.operation<void, void>(),
 });

@@ -1,4 +1,10 @@
-import { CancellationScope, condition, createNexusServiceClient, isCancellation } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  createNexusServiceClient,
+  isCancellation,
+} from '@temporalio/workflow';
 import { greetings } from './greetings.ts';
 
 const limit = { scheduleToCloseTimeout: '30 seconds' } as const;
@@ -34,4 +40,36 @@ export async function greeting(name: string): Promise<string> {
 export async function waiting(name: string): Promise<string> {
   await condition(() => false);
   return name;
+}
+
+/** Calls what fails, and tells of each all that its errors say; then what is no JSON. */
+export async function failingCaller(endpoint: string): Promise<readonly string[]> {
+  const client = createNexusServiceClient({ endpoint, service: greetings });
+  const told: string[] = [];
+  for (const operation of ['fail', 'deny', 'failLater'] as const) {
+    await client.executeOperation(operation, operation, limit).catch((error: unknown) => {
+      told.push(`${operation}: ${tellAll(error)}`);
+    });
+  }
+  const bytes = await client.executeOperation('echo', new Uint8Array([0, 255, 1]), limit);
+  told.push(`echo: ${bytes.join(' ')}`);
+  told.push(`nothing: ${await client.executeOperation('nothing', undefined, limit)}`);
+  return told;
+}
+
+function tellAll(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const { name, message, cause } = error;
+  const details = error instanceof ApplicationFailure ? ` ${JSON.stringify(error.details)}` : '';
+  return `${name} ${message}${details}${cause === undefined ? '' : ` < ${tellAll(cause)}`}`;
+}
+
+/** Behind `failLater`. */
+export async function failing(name: string): Promise<string> {
+  throw ApplicationFailure.create({
+    message: `later no ${name}`,
+    type: 'Refused',
+    nonRetryable: true,
+    details: [name],
+  });
 }

@@ -22,6 +22,7 @@ function recordOf(name: string, nexusEndpoints: readonly string[] = []): Namespa
     kmsKey: '',
     clientEncryption: 'off',
     plaintextAllowed: [],
+    limits: {},
     revision: 1,
   });
 }

@@ -22,6 +22,8 @@ export async function addNamespace(house: House, wanted: AddedNamespace): Promis
     retentionDays: 1,
     caBundlePem: wanted.caPem,
     certificateFilters: wanted.certificateFilters ?? [],
+    // Sealed ones need keys, and these are for doors.
+    sealing: 'off',
   });
   const { engineId } = await registerNamespace(engine, { id: wanted.id, retentionDays: 1 });
   return await directory.write.setEngineId(wanted.id, engineId);

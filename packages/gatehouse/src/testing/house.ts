@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EndpointFile } from '#app/endpoint-file';
 import { type Up, type UpOptions, up } from '#app/up';
 import { createLog } from '#base/runtime/log';
+import { type RecordedEvent, readAuditEvents } from './audit-events.ts';
 
 /** A whole platform on free ports in a folder of its own, built from the production parts. */
 export interface House {
@@ -12,12 +13,12 @@ export interface House {
   readonly up: Up;
   /** Lines of the operator's log so far. */
   readonly logLines: readonly string[];
-  /** Everything that was recorded so far, oldest first. */
+  /** Everything that was recorded so far, oldest first, with sealed fields opened. */
   events(): Promise<readonly RecordedEvent[]>;
   close(): Promise<void>;
 }
 
-export type RecordedEvent = Readonly<Record<string, string | number>>;
+export type { RecordedEvent };
 
 export async function startHouse(options: Partial<UpOptions> = {}): Promise<House> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'gatehouse-test-')));
@@ -38,11 +39,7 @@ export async function startHouse(options: Partial<UpOptions> = {}): Promise<Hous
     logLines,
     async events() {
       await started.platform.audit.flush();
-      const text = await readFile(join(home, 'audit', '00000001.jsonl'), 'utf8');
-      return text
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as RecordedEvent);
+      return await readAuditEvents(home);
     },
     async close() {
       await started.stop(200);

@@ -198,6 +198,7 @@ async function makeTenant(folder: string, id: string, index: number, nowMs: numb
     kmsKey: '',
     clientEncryption: 'off',
     plaintextAllowed: [],
+    limits: {},
     revision: 1,
   } satisfies NamespaceRecord);
   return { id, host: `${id}.${DOMAIN}`, clientCert, clientKey, record };

@@ -33,7 +33,9 @@ export interface SealedSite {
   /** Other settings from the next call on. Without keys a namespace has none, whatever its settings. */
   change(namespaceId: string, changes: Partial<NamespaceRecord>, keys?: 'with-keys' | 'without-keys'): void;
   /** Runs one call and waits for its record: callers may hear of the end of a call before it is written. */
-  recorded(work: () => Promise<RawAnswer>): Promise<{ readonly answer: RawAnswer; readonly event: AuditEvent }>;
+  recorded(
+    work: () => Promise<RawAnswer>,
+  ): Promise<{ readonly answer: RawAnswer; readonly event: AuditEvent }>;
   close(): Promise<void>;
 }
 
@@ -189,6 +191,8 @@ async function makeTenant(folder: string, id: string, index: number, nowMs: numb
     kmsKey: '',
     clientEncryption: 'off',
     plaintextAllowed: [],
+    // Tests ask faster than tenants may.
+    limits: { callsPerSecond: 1_000_000, visibilityPerSecond: 100_000, managementPerSecond: 10_000 },
     revision: 1,
   } satisfies NamespaceRecord);
   return {

@@ -217,6 +217,7 @@ export function recordOf(name: string, changes: Partial<NamespaceRecord> = {}): 
     kmsKey: '',
     clientEncryption: 'off',
     plaintextAllowed: [],
+    limits: {},
     revision: 1,
     ...changes,
   });

@@ -71,12 +71,7 @@ class Filler {
       });
   }
 
-  #slot(
-    owner: DescMessage,
-    member: DescField | DescOneof,
-    path: string,
-    trail: readonly string[],
-  ): Setter[] {
+  #slot(owner: DescMessage, member: DescField | DescOneof, path: string, trail: readonly string[]): Setter[] {
     if (member.kind === 'oneof')
       return member.fields.flatMap((field) => this.#slot(owner, field, path, trail));
     const leaf = { path: leafPath(path, member), owner, field: member };

@@ -119,5 +119,5 @@ export function payloadAround(box: Uint8Array): PayloadMessage {
   return create(messageType(PAYLOAD), {
     metadata: { encoding },
     data: new Uint8Array(box),
-  } as object) as PayloadMessage;
+  }) as PayloadMessage;
 }

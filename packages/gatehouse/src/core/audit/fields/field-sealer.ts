@@ -15,8 +15,8 @@ import {
   type SealedField,
 } from './sealed-fields.ts';
 
-/** Texts that are kept per field: about 2 MiB each. Enough for as many connections that call in turn. */
-const RECENT_MAX = 4_096;
+/** Texts that are kept per field: 5 MiB each at most. Enough for as many connections that call in turn. */
+const RECENT_MAX = 8_192;
 /** A longer value was made up for one record, and is not met again. */
 const RECENT_LENGTH_MAX = 160;
 

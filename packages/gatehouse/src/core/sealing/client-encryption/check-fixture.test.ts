@@ -35,6 +35,7 @@ export function namespace(
     kmsKey: '',
     clientEncryption,
     plaintextAllowed,
+    limits: {},
     revision: 1,
   } satisfies NamespaceRecord);
 }
