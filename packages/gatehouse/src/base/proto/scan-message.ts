@@ -32,6 +32,10 @@ const FRAME = 4;
 const DEPTH_MAX = 100;
 // Above this a native check is cheaper than a loop over bytes.
 const NATIVE_UTF8_BYTES = 48;
+const MENTIONS_AT_FIRST = MENTION * 64;
+const FRAMES_AT_FIRST = FRAME * 64;
+/** 1 MiB: what one extreme message needed beyond this is given back at the next one. */
+const KEPT_INTEGERS = 2 ** 18;
 
 /**
  * Reads one protobuf message without decoding it: checks its whole form against the tables, and notes where
@@ -50,8 +54,8 @@ export class MessageScanner {
   faultAt = '';
   readonly #tables: WireTables;
   readonly #checkText: boolean;
-  #mentions = new Int32Array(MENTION * 64);
-  #frames = new Int32Array(FRAME * 64);
+  #mentions = new Int32Array(MENTIONS_AT_FIRST);
+  #frames = new Int32Array(FRAMES_AT_FIRST);
   #pos = 0;
 
   /** @param options.reply replies skip what has no role, and trust the engine's UTF-8. */
@@ -62,6 +66,8 @@ export class MessageScanner {
 
   /** Scans `bytes[start, end)`. @returns false with `fault` set if the bytes are not acceptable. */
   scan(table: MessageTable, bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
+    if (this.#mentions.length > KEPT_INTEGERS) this.#mentions = new Int32Array(MENTIONS_AT_FIRST);
+    if (this.#frames.length > KEPT_INTEGERS) this.#frames = new Int32Array(FRAMES_AT_FIRST);
     this.bytes = bytes;
     this.mentionCount = 0;
     this.frameCount = 0;

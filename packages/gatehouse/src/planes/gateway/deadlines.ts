@@ -11,7 +11,7 @@ const TICK_MS = 250;
 
 /**
  * Deadlines on one coarse timer instead of a timer per call: ten thousand parked polls cost one tick. A
- * deadline fires up to one tick late, and the engine's own timeout fires before that.
+ * deadline fires up to two ticks late, and the engine's own timeout fires before that.
  */
 export class Deadlines {
   readonly #buckets = new Map<number, Set<Deadlined>>();
@@ -65,11 +65,11 @@ export class Deadlines {
 
   #run(): void {
     const current = Math.floor(this.#now() / TICK_MS);
-    for (; this.#tick < current; this.#tick += 1) {
-      const calls = this.#buckets.get(this.#tick);
-      if (calls === undefined) continue;
+    // A bucket ends where the next begins, so that of `current` is due too.
+    for (; this.#tick <= current; this.#tick += 1) {
+      // Kept while it is run: one deadline that passes may cancel another of the same bucket.
+      for (const call of this.#buckets.get(this.#tick) ?? []) call.expire();
       this.#buckets.delete(this.#tick);
-      for (const call of calls) call.expire();
     }
   }
 }
