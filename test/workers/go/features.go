@@ -131,6 +131,10 @@ func terminated(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
+	// Once it has begun.
+	if _, err := p.client.QueryWorkflow(ctx, p.id, "", "texts"); err != nil {
+		return err
+	}
 	if err := p.client.TerminateWorkflow(ctx, p.id, "", "enough"); err != nil {
 		return err
 	}

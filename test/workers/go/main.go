@@ -76,8 +76,10 @@ func newWorker(c client.Client, taskQueue string, deployment worker.DeploymentOp
 	w := worker.New(c, taskQueue, worker.Options{
 		MaxHeartbeatThrottleInterval: 200 * time.Millisecond,
 		WorkerStopTimeout:            time.Second,
-		DeploymentOptions:            deployment,
-		OnFatalError:                 func(err error) { died <- err },
+		// On a busy machine a goroutine that waits for its turn is no deadlock.
+		DeadlockDetectionTimeout: 10 * time.Second,
+		DeploymentOptions:        deployment,
+		OnFatalError:             func(err error) { died <- err },
 	})
 	for name, definition := range workflows {
 		w.RegisterWorkflowWithOptions(definition, workflow.RegisterOptions{Name: name})

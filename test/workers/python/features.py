@@ -202,6 +202,8 @@ async def visibility(p: Place) -> None:
 
 async def terminate(p: Place) -> None:
     handle = await p.client.start_workflow(Mailbox.run, **p.options)
+    # Once it has begun.
+    equal(await handle.query(Mailbox.texts), [])
     await handle.terminate(reason="enough")
     error = await failure(handle.result(), WorkflowFailureError)
     assert isinstance(error.cause, TerminatedError)

@@ -45,8 +45,10 @@ async def upsert_memo(p: Place) -> None:
         Remember.run, "from the workflow", memo=memo, **p.options
     )
     await handle.result()
+    seen = await (await handle.describe()).memo()
+    # Behind a codec the server cannot know that an entry is to be deleted: its value is null then.
     equal(
-        dict(await (await handle.describe()).memo()),
+        {key: value for key, value in seen.items() if value is not None},
         {"kept": "from the start", "note": "from the workflow"},
     )
 

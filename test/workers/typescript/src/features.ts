@@ -134,6 +134,8 @@ export const features: Record<string, Feature> = {
   },
   terminate: async ({ client, options }, name) => {
     const handle = await client.workflow.start(workflows.mailbox, options(name));
+    // Once it has begun.
+    equal(await handle.query(workflows.texts), []);
     await handle.terminate('enough');
     const error = await failure(handle.result(), WorkflowFailedError);
     ok(error.cause instanceof TerminatedFailure);

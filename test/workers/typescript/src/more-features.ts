@@ -35,7 +35,12 @@ export const moreFeatures: Record<string, Feature> = {
       memo,
     });
     await handle.result();
-    equal((await handle.describe()).memo, { kept: 'from the start', note: 'from the workflow' });
+    const seen = Object.entries((await handle.describe()).memo ?? {});
+    // Behind a codec the server cannot know that an entry is to be deleted: its value is null then.
+    equal(Object.fromEntries(seen.filter(([, value]) => typeof value === 'string')), {
+      kept: 'from the start',
+      note: 'from the workflow',
+    });
   },
   'user-metadata': async ({ client, options }, name) => {
     const words = { staticSummary: 'a summary', staticDetails: 'all the details' };

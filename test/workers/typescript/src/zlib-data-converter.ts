@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { deflateSync, inflateSync } from 'node:zlib';
 import type { DataConverter } from '@temporalio/client';
 import type { Payload, PayloadCodec } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+import api from '@temporalio/proto';
 
-const proto = temporal.api.common.v1.Payload;
+const proto = api.temporal.api.common.v1.Payload;
 const ENCODING = 'binary/zlib';
 
 const zlibCodec: PayloadCodec = {

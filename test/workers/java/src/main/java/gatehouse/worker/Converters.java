@@ -3,7 +3,6 @@ package gatehouse.worker;
 import io.temporal.common.converter.CodecDataConverter;
 import io.temporal.common.converter.DataConverter;
 import io.temporal.common.converter.DefaultDataConverter;
-import io.temporal.payload.codec.ZlibPayloadCodec;
 import java.util.List;
 
 /** How payloads go over the wire. */
@@ -17,6 +16,6 @@ final class Converters {
   static DataConverter chosen() {
     var standard = DefaultDataConverter.newDefaultInstance();
     if (!Settings.optional("CODEC", "").equals("zlib")) return standard;
-    return new CodecDataConverter(standard, List.of(new ZlibPayloadCodec()), true);
+    return new CodecDataConverter(standard, List.of(new ZlibCodec()), true);
   }
 }

@@ -161,6 +161,8 @@ final class Features {
 
   private static void terminate(Place place) throws Exception {
     WorkflowStub stub = place.start("mailbox");
+    // Once it has begun.
+    equal(stub.query("texts", List.class), List.of());
     stub.terminate("enough");
     failure(TerminatedFailure.class, () -> stub.getResult(Void.class));
   }

@@ -97,6 +97,8 @@ public final class Main {
       WorkerOptions.Builder options) {
     WorkerFactory factory = WorkerFactory.newInstance(client);
     options.setMaxHeartbeatThrottleInterval(Duration.ofMillis(200));
+    // On a busy machine a thread that waits for its turn is no deadlock.
+    options.setDefaultDeadlockDetectionTimeout(TimeUnit.SECONDS.toMillis(10));
     var worker = factory.newWorker(taskQueue, options.build());
     worker.registerWorkflowImplementationTypes(WorkflowsImpl.all);
     worker.registerActivitiesImplementations(activities);

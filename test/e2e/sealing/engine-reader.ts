@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { callEngine } from '../../../packages/gatehouse/src/core/engine/engine-call.ts';
+import { decode, encode, openRawClient } from '../../../packages/gatehouse/src/testing/grpc-client.ts';
+import type { House } from '../../../packages/gatehouse/src/testing/house.ts';
+
+type Fields = Record<string, unknown>;
+// biome-ignore lint/suspicious/noExplicitAny: messages are dynamic here, and tests name the fields they expect.
+export type Reply = any;
+
+/** One namespace, as it is seen from somewhere. */
+export interface Reader {
+  readonly namespace: string;
+  /** A call of WorkflowService that must succeed. @returns its reply. */
+  ask(method: string, fields?: Fields): Promise<Reply>;
+  close(): void;
+}
+
+/** What a tenant's own client sees. */
+export function openTenantReader(house: House, namespace: string): Reader {
+  const client = openRawClient({
+    endpoint: house.endpoint,
+    certificateOf: namespace,
+    serverName: `${namespace}.${house.endpoint.domain}`,
+  });
+  return {
+    namespace,
+    async ask(method, fields = {}) {
+      const path = `/temporal.api.workflowservice.v1.WorkflowService/${method}`;
+      const request = encode(`workflowservice.v1.${method}Request`, { namespace, ...fields });
+      const answer = await client.call(path, request);
+      assert.equal(answer.status, 0, `${method}: ${answer.message} ${answer.failure}`);
+      return decode(`workflowservice.v1.${method}Response`, answer.body);
+    },
+    close: () => client.close(),
+  };
+}
+
+/** What the engine itself holds, past the gateway. */
+export function openEngineReader(house: House, namespace: string): Reader {
+  return {
+    namespace,
+    ask: (method, fields = {}) => askEngine(house, 'workflowservice', method, { namespace, ...fields }),
+    close: () => undefined,
+  };
+}
+
+/** Search attributes are made by the operator of the engine, as `temporal operator search-attribute create` does. */
+export async function addSearchAttributes(
+  house: House,
+  namespace: string,
+  searchAttributes: Readonly<Record<string, number>>,
+): Promise<void> {
+  await askEngine(house, 'operatorservice', 'AddSearchAttributes', { namespace, searchAttributes });
+}
+
+async function askEngine(
+  house: House,
+  service: 'workflowservice' | 'operatorservice',
+  method: string,
+  fields: Fields,
+): Promise<Reply> {
+  const { engine } = house.up.platform;
+  const name = service === 'workflowservice' ? 'WorkflowService' : 'OperatorService';
+  const path = `/temporal.api.${service}.v1.${name}/${method}`;
+  const request = encode(`${service}.v1.${method}Request`, fields);
+  const answer = await callEngine(engine, path, request, engine.tokens.mintToken('', 'system-admin'));
+  assert.equal(answer.status, 0, `${method}: ${answer.message}`);
+  return decode(`${service}.v1.${method}Response`, answer.body);
+}
