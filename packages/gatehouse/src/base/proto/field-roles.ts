@@ -243,6 +243,20 @@ export const fieldRules: readonly FieldRule[] = [
     'taskQueueMessage',
     'sticky queues of the engine are hidden in histories (T-101)',
   ),
+  rule(
+    'response',
+    'workflow.v1.WorkflowExecutionInfo',
+    'type',
+    'shownWorkflowType',
+    "payloads of the engine's own workflows have no seal, and a batch job has an id of its caller's",
+  ),
+  rule(
+    'response',
+    'history.v1.WorkflowExecutionStartedEventAttributes',
+    'workflow_type',
+    'shownWorkflowType',
+    'as above',
+  ),
   ...payloadRules,
 ];
 

@@ -73,6 +73,8 @@ export const Role = {
   /** What a Nexus handler answers where it fails, in the form that SDKs used before: not made of payloads. */
   nexusOperationError: 38,
   nexusHandlerError: 39,
+  /** A sub-message whose field 1 is the type of the workflow that a reply shows. */
+  shownWorkflowType: 40,
 } as const;
 
 /** Roles of a map that its entries have, key and value together. Others are those of its keys. */

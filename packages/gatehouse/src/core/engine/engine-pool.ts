@@ -3,6 +3,7 @@ import { connect as connectTls, type SecureContextOptions } from 'node:tls';
 import { refuse } from '#base/model/refusals';
 import { createBackoff } from '#base/runtime/backoff';
 import type { Log } from '#base/runtime/log';
+import { keepAlive } from './keep-alive.ts';
 
 /** Where the engine's frontend is, and what we present to it. Read anew for each connection. */
 export interface EngineTarget {
@@ -26,6 +27,7 @@ const AGE_MAX_MS = 240_000;
 // A connection that is being replaced still carries its long polls, which last 70 s at most.
 const DRAIN_MS = 80_000;
 const CONNECT_TIMEOUT_MS = 5000;
+const HEADER_LIST_BYTES_MAX = 65_535;
 const STREAM_WINDOW = 1024 * 1024;
 const CONNECTION_WINDOW = 16 * 1024 * 1024;
 
@@ -109,7 +111,13 @@ export class EnginePool {
           rejectUnauthorized: true,
           ALPNProtocols: ['h2'],
         }),
-      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
+      settings: {
+        enablePush: false,
+        initialWindowSize: STREAM_WINDOW,
+        // The runtime ends a connection whose trailers are longer, with the calls of other tenants on it. Told
+        // of the limit, the engine fails the one call instead (T-095).
+        maxHeaderListSize: HEADER_LIST_BYTES_MAX,
+      },
       peerMaxConcurrentStreams: 100_000,
       // In MiB: bounds what one connection may hold; replies of 128 MiB must still pass.
       maxSessionMemory: 512,
@@ -118,9 +126,14 @@ export class EnginePool {
     timeout.unref();
     let connected = false;
     session.once('connect', () => {
+      if (this.#closed) {
+        session.destroy();
+        return;
+      }
       connected = true;
       clearTimeout(timeout);
       session.setLocalWindowSize(CONNECTION_WINDOW);
+      keepAlive(session);
       slot.backoff.reset();
       slot.session = session;
       for (const waiter of slot.waiting.splice(0)) waiter(session);

@@ -1,7 +1,7 @@
 // No test itself: which places of the API are sealed and which are not, by the words of docs/encryption.md alone.
 import { requestTables } from '#base/proto/wire-tables';
 import { isPayload } from '#testing/proto/field-role';
-import type { FillRules, Leaf } from '#testing/proto/filled-messages';
+import type { Leaf } from '#testing/proto/filled-messages';
 
 /** Types that clients put inside an Any. */
 export const anyTypes: readonly string[] = [...requestTables.any.keys()];
@@ -19,16 +19,12 @@ export const openPayloads: ReadonlySet<string> = new Set([
   'workflowservice.v1.CountSchedulesResponse.AggregationGroup.group_values',
 ]);
 
-/** Words of a Worker that are no payloads. */
+/** Words of a Worker that are no payloads; the last ones in Nexus' own, older form. */
 const sealedTexts: ReadonlySet<string> = new Set([
   'failure.v1.Failure.message',
   'failure.v1.Failure.stack_trace',
   'workflowservice.v1.RespondQueryTaskCompletedRequest.error_message',
   'query.v1.WorkflowQueryResult.error_message',
-]);
-
-/** Being sealed next: words of failures in Nexus' own, older form. */
-export const sealedSoon: ReadonlySet<string> = new Set([
   'nexus.v1.Failure.message',
   'nexus.v1.Failure.stack_trace',
   'nexus.v1.Failure.metadata',
@@ -55,5 +51,3 @@ export const readableRows: Readonly<Record<string, RegExp>> = {
     /^nexus\..*\.(type|url|error_type|operation_state)$|\.(endpoint|service|operation|nexus_header)$/,
   filters: /\.(visibility_)?query$/,
 };
-
-export type Enters = FillRules['enters'];

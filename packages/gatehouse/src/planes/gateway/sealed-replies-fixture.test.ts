@@ -13,7 +13,7 @@ export const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(
 /** A payload as a Worker's converter writes it. */
 export function plainPayload(text: string, encoding = 'json/plain'): PayloadMessage {
   const init = { metadata: { encoding: bytesOf(encoding) }, data: bytesOf(JSON.stringify(text)) };
-  return create(messageType(PAYLOAD), init as object) as PayloadMessage;
+  return create(messageType(PAYLOAD), init) as PayloadMessage;
 }
 
 export function payloadBytes(payload: PayloadMessage): Uint8Array {

@@ -213,6 +213,19 @@ test('T-077 the words of a failure: changed, cut, of another namespace, without 
   for (const payload of [...planted, ...emptied]) await assertUnreadable('planted', () => ask(payload));
 });
 
+test('T-079b words of a failure without a seal pass, as is written down: the engine writes failures itself', async () => {
+  const failure = {
+    message: 'activity StartToClose timeout',
+    failureInfo: { case: 'timeoutFailureInfo', value: {} },
+  };
+  site.engine.answer = () => ({ body: failureReply(failure) });
+  const answer = await site
+    .open(TENANT)
+    .call(`${WORKFLOW_SERVICE}GetWorkflowExecutionHistory`, new Uint8Array(0));
+  assert.equal(answer.status, 0);
+  assert.ok(Buffer.from(answer.body).includes(failure.message));
+});
+
 test("T-077 the text of an error, and the failure in its details: changed, cut, another namespace's", async () => {
   const textOf = (box: Buffer): string => `gatehouse.sealed.${box.toString('base64url')}`;
   const ask = (message: string): Promise<RawAnswer> => {

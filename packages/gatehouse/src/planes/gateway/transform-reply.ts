@@ -20,6 +20,8 @@ import type { OutgoingRequest, TransformSettings } from './transform-request.ts'
 const scanner = new MessageScanner(responseTables, { reply: true });
 const EMPTY = new Uint8Array(0);
 const HIDDEN_QUEUE = Buffer.from('temporal-sys-hidden');
+/** Replies about one workflow. */
+const SHOWS_ONE = /\/(?:DescribeWorkflowExecution|GetWorkflowExecutionHistory(?:Reverse)?)$/;
 const POLL = /\/Poll(?:Workflow|Activity)TaskQueue$/;
 
 /** A reply that may be handed over, or an empty one with the reason why. */
@@ -53,8 +55,18 @@ export function transformReply(
     if (edit === 'withhold-task') return { frame: toFrame(EMPTY), withheldTask: true };
     if (edit !== undefined) edits.push(edit);
   }
-  edits.push(...openMessage(scanner, open));
+  edits.push(...openMessage(scanner, showsReserved(call) ? { ...open, strict: false } : open));
   return { frame: edits.length === 0 ? frame : spliceFrame(scanner, edits), withheldTask: false };
+}
+
+/** Is the reply about one of the engine's own workflows, whose payloads it wrote itself? */
+function showsReserved(call: PermittedCall): boolean {
+  if (!SHOWS_ONE.test(call.method.path)) return false;
+  for (let mention = 0; mention < scanner.mentionCount; mention += 1) {
+    const shown = scanner.role(mention) === Role.shownWorkflowType;
+    if (shown && isReservedWorkflowType(firstText(mention))) return true;
+  }
+  return false;
 }
 
 function visit(

@@ -22,6 +22,7 @@ export const messageRoles: ReadonlySet<number> = new Set([
   Role.attributePayload,
   Role.failureAttributes,
   Role.nexusPlace,
+  Role.shownWorkflowType,
   Role.nexusOperationError,
   Role.nexusHandlerError,
 ]);
