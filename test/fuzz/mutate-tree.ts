@@ -2,9 +2,9 @@ import type { DescField } from '@bufbuild/protobuf';
 import { Role } from '../../packages/gatehouse/src/base/proto/role.ts';
 import { Kind } from '../../packages/gatehouse/src/base/proto/wire-kinds.ts';
 import {
-  roleOfCode,
   requestTables,
   responseTables,
+  roleOfCode,
 } from '../../packages/gatehouse/src/base/proto/wire-tables.ts';
 import {
   fieldOf,

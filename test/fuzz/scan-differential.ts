@@ -9,7 +9,11 @@ import fc from 'fast-check';
 import { engineApiRegistry } from '../../packages/gatehouse/src/base/proto/api-registry.ts';
 import { entryRoles } from '../../packages/gatehouse/src/base/proto/role.ts';
 import type { MessageTable } from '../../packages/gatehouse/src/base/proto/wire-tables.ts';
-import { type Direction, roleOfField } from '../../packages/gatehouse/src/testing/proto/field-role.ts';
+import {
+  type Direction,
+  roleOfField,
+  roleOfValues,
+} from '../../packages/gatehouse/src/testing/proto/field-role.ts';
 import { messageArbitrary } from '../../packages/gatehouse/src/testing/proto/message-arbitrary.ts';
 import {
   parseWireTree,
@@ -78,6 +82,8 @@ export function fieldRoles(): FieldRoles {
       for (const direction of ['request', 'response'] as const) {
         const role = roleOfField(direction, desc, field);
         if (role !== 0) of[direction][`${desc.typeName}.${field.name}`] = role;
+        const ofValues = field.fieldKind === 'map' ? roleOfValues(desc, field) : 0;
+        if (ofValues !== 0) of[direction][`${desc.typeName}.${field.name}#value`] = ofValues;
       }
     }
   }

@@ -26,7 +26,10 @@ export interface DecodeQuestion {
   readonly bytes: Uint8Array;
 }
 
-/** Roles of fields by their full names, such as `temporal.api.common.v1.WorkflowExecution.workflow_id`. */
+/**
+ * Roles of fields by their full names, such as `temporal.api.common.v1.WorkflowExecution.workflow_id`; of the values
+ * of a map with `#value` behind it.
+ */
 export interface FieldRoles {
   readonly request: Readonly<Record<string, number>>;
   readonly response: Readonly<Record<string, number>>;

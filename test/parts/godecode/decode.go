@@ -86,6 +86,8 @@ func route(path string) protoreflect.MethodDescriptor {
 	return service.Methods().ByName(protoreflect.Name(path[slash+1:]))
 }
 
+const blob = protoreflect.FullName("temporal.api.common.v1.DataBlob.data")
+
 type walker struct {
 	roles   map[protoreflect.FullName]int
 	entries []int
@@ -133,6 +135,7 @@ func (w *walker) field(field protoreflect.FieldDescriptor, value protoreflect.Va
 		} else {
 			w.note(role, 1, hex.EncodeToString([]byte(key.String())))
 		}
+		w.note(w.roles[field.FullName()+"#value"], 2, "message")
 		if field.MapValue().Message() != nil {
 			failure = w.message(inner.Message())
 		}
@@ -150,10 +153,26 @@ func (w *walker) value(role int, field protoreflect.FieldDescriptor, value proto
 		w.note(role, field.Number(), hex.EncodeToString([]byte(value.String())))
 	case protoreflect.BytesKind:
 		w.note(role, field.Number(), hex.EncodeToString(value.Bytes()))
+		if field.FullName() == blob {
+			return w.blob(value.Bytes())
+		}
 	default:
 		w.note(role, field.Number(), "number")
 	}
 	return nil
+}
+
+// A piece of history, the only blob that a tenant may get.
+func (w *walker) blob(content []byte) error {
+	messageType, err := protoregistry.GlobalTypes.FindMessageByName("temporal.api.history.v1.History")
+	if err != nil {
+		return err
+	}
+	history := messageType.New()
+	if err := proto.Unmarshal(content, history.Interface()); err != nil {
+		return err
+	}
+	return w.message(history)
 }
 
 func (w *walker) any(holder *anypb.Any) error {

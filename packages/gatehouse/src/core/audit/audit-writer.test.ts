@@ -259,7 +259,7 @@ test('F-16 a stepped wall clock is recorded', async (t) => {
   stepMs = -3_600_000;
   await writer.close();
   const step = (await recordsOf(folder)).find((record) => record.method === 'clock.step');
-  assert.match(step?.detail ?? '', /stepped by -3600000 ms/);
+  assert.match(step?.detail ?? '', /stepped by -(?:3600|3599)\d{3} ms/);
   await assertVerified(folder);
 });
 

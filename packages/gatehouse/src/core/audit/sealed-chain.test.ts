@@ -55,8 +55,8 @@ test('nothing personal lies on the disk in the clear, and with the keys every re
   await writer.appendStrict(sampleEvent({ ...PERSONAL, status: 30 }));
   await writer.close();
   const bytes = await bytesOf(folder);
-  for (const piece of ['ada', 'Ada', 'Lovelace', '203.0.113.7', '7b01'])
-    assert.ok(!bytes.includes(piece), piece);
+  // Long enough not to turn up in base64 or hex by chance.
+  for (const piece of ['Lovelace', '203.0.113.7']) assert.ok(!bytes.includes(piece), piece);
   assert.ok((await listSegments(folder)).length > 3);
   const records = await search(folder, { peer: '203.0.113.7' }, await opener());
   assert.equal(records.length, 31);
