@@ -64,6 +64,20 @@ function gatehouseConfig(
       // The echo engine has no settings that could hold an advisory; the real one has the platform's own.
       acceptedAdvisories: engineAdvisories.map(({ id }) => id),
     },
+    // What is measured is the path of a call, not a refusal.
+    limits: {
+      namespace: {
+        callsPerSecond: 1_000_000,
+        visibilityPerSecond: 100_000,
+        polls: 1_000_000,
+        waits: 1_000_000,
+        connections: 1_000_000,
+        requestMebibytes: 65_536,
+        replyMebibytes: 65_536,
+      },
+      connection: { requestMebibytes: 1024 },
+      source: { connectionsPerSecond: 1_000_000, connectionsBurst: 1_000_000, pendingHandshakes: 1_000_000 },
+    },
     namespaces: [{ id: NAMESPACE, caFile: certificates.clientCaFile, encryption: { atRest } }],
   };
 }

@@ -1,4 +1,5 @@
-// Runs test files on Node's own runner, from the sources. Groups: unit (the inner loop), e2e (real clients and engine).
+// Runs test files on Node's own runner, from the sources. Groups: unit (the inner loop), e2e (real clients and engine),
+// soak (fault after fault under load; GATEHOUSE_SOAK_MINUTES).
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -14,6 +15,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'test/fuzz/*.test.ts',
   ],
   e2e: ['test/e2e/*.test.ts'],
+  soak: ['test/soak/*.test.ts'],
 };
 
 const [group = 'unit', ...filters] = process.argv.slice(2);
@@ -38,10 +40,18 @@ await findEngine({
   progress: (text) => process.stdout.write(`${text}\n`),
   goEnvironment: process.env,
 });
+// Of one file. A soak may be told to go on for hours, and limits itself.
+const timeoutMs = group === 'soak' ? 2 ** 31 - 1 : 600_000;
 const concurrency = group === 'unit' ? '2' : '1';
 const { status } = spawnSync(
   process.execPath,
-  ['--conditions=source', '--test', `--test-concurrency=${concurrency}`, '--test-timeout=600000', ...files],
+  [
+    '--conditions=source',
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    `--test-timeout=${timeoutMs}`,
+    ...files,
+  ],
   { stdio: 'inherit', env: { ...process.env, NODE_NO_WARNINGS: '1' } },
 );
 process.exit(status ?? 1);

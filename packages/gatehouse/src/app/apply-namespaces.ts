@@ -1,3 +1,4 @@
+import { orderedLimits } from '#base/model/limits';
 import { parseNamespaceId } from '#base/model/namespace-id';
 import type { NamespaceRecord } from '#base/model/namespace-record';
 import { Refusal } from '#base/model/refusals';
@@ -144,6 +145,7 @@ async function make({ directory, region }: ApplyParts, wanted: WantedNamespace):
     allowTls12: wanted.allowTls12 ?? false,
     nexusEndpoints: wanted.nexusEndpoints ?? [],
     auditMode: wanted.auditMode ?? 'relaxed',
+    limits: wanted.limits ?? {},
     ...wanted.encryption,
   });
   return ['created'];
@@ -186,6 +188,8 @@ async function change(
     write.setNexusEndpoints(id, value),
   );
   await set('auditMode', wanted.auditMode, stored.auditMode, (value) => write.setAuditMode(id, value));
+  const limits = wanted.limits === undefined ? undefined : orderedLimits(wanted.limits);
+  await set('limits', limits, stored.limits, (value) => write.setLimits(id, value));
   await set('retentionDays', wanted.retentionDays, stored.retentionDays, async (retentionDays) => {
     // The engine first: it is the one that deletes.
     if (stored.engineId !== null) await setRetention(engine, { id, retentionDays });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Config } from '#base/config/schema';
 import type { KmsSpec } from '#base/crypto/kms-adapters/kms-spec';
 import { Secret } from '#base/crypto/secret';
+import { orderedLimits } from '#base/model/limits';
 import type { DatabaseOptions, PostgresConnection } from '#base/store/database/database';
 import type { EncryptionSettings } from '#base/store/directory';
 import type { KmsSpecs } from './kms-keys.ts';
@@ -114,6 +115,7 @@ export async function namespacesOf(config: Config): Promise<readonly WantedNames
       nexusEndpoints: namespace.nexusEndpoints,
       auditMode: namespace.audit,
       encryption: encryptionOf(namespace.encryption),
+      limits: orderedLimits(namespace.limits),
     })),
   );
 }

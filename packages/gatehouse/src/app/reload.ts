@@ -49,6 +49,7 @@ export async function reload(parts: ReloadParts): Promise<Config | 'refused' | '
   try {
     const { config, namespaces } = await readAll(parts, clock);
     const changes = [...(await platform.applyNamespaces(namespaces))];
+    if (platform.gateway.setLimits(config.limits)) changes.push('limits');
     if (await follow(parts, config)) changes.push('gateway.certificateFile');
     sayWhatStays(parts, config);
     await warnOfHosts(config, log, clock);

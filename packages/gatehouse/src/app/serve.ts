@@ -98,6 +98,7 @@ async function start(options: ServeOptions): Promise<Platform> {
       allowTls12: config.gateway.allowTls12,
       kms: kmsSpecsOf(config, home.kmsKeyFile),
       keyLives: keyLivesOf(config),
+      limits: config.limits,
     });
   } catch (error) {
     if (error instanceof NamespacesRefused) throw new ConfigError(options.configFile, namespaceFaults(error));

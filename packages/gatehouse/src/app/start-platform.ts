@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { openLocalKms } from '#base/crypto/local-kms';
+import type { PlatformLimits } from '#base/model/limits';
 import { Refusal } from '#base/model/refusals';
 import { type Clock, systemClock } from '#base/runtime/clock';
 import type { Log } from '#base/runtime/log';
@@ -43,6 +44,8 @@ export interface PlatformOptions extends Machine {
   /** Absent: a key file in the home wraps everything. */
   readonly kms?: KmsSpecs;
   readonly keyLives?: KeyLives;
+  /** Absent: the defaults. */
+  readonly limits?: PlatformLimits;
   readonly log: Log;
   readonly step: Step;
 }
@@ -210,6 +213,7 @@ async function openGateway(
     identity: current,
     decoyCaPem: await readFile(options.home.serverCaFile, 'utf8'),
     allowTls12: options.allowTls12,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
     nexusEnabled: options.nexusEnabled,
     directory: parts.directory,
     sealing: parts.sealing.sealing,

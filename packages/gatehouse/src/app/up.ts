@@ -1,3 +1,4 @@
+import { defaultLimits, type PlatformLimits } from '#base/model/limits';
 import { isNamespaceName, parseNamespaceId } from '#base/model/namespace-id';
 import { refuse } from '#base/model/refusals';
 import { systemClock } from '#base/runtime/clock';
@@ -21,6 +22,11 @@ const NAMES = { account: UP_ACCOUNT, domain: UP_DOMAIN };
 const GRPC_PORT = 7233;
 const HTTPS_PORT = 7243;
 const SEALED: EncryptionSettings = { sealing: 'on' };
+/** Nobody has to be protected from a neighbour here, and scripts look for what they wait for again and again. */
+const UP_LIMITS: PlatformLimits = {
+  ...defaultLimits,
+  namespace: { ...defaultLimits.namespace, visibilityPerSecond: 200 },
+};
 const CERTIFICATE_LOOK_MS = 3_600_000;
 
 export interface UpOptions extends Machine {
@@ -38,8 +44,11 @@ export interface UpOptions extends Machine {
   readonly nexusEnabled?: boolean;
   /** How every namespace's payloads are kept: sealed, unless said otherwise. */
   readonly encryption?: EncryptionSettings;
+  readonly kms?: NonNullable<PlatformOptions['kms']>;
   readonly keyLives?: NonNullable<PlatformOptions['keyLives']>;
   readonly nexusEndpoints?: NonNullable<PlatformOptions['nexusEndpoints']>;
+  /** Absent: the defaults, with as many searches as the engine takes. */
+  readonly limits?: PlatformLimits;
 }
 
 export interface Up {
@@ -98,6 +107,7 @@ async function start(options: UpOptions, home: Home, release: () => Promise<unkn
     certificateFile: home.serverCertificateFile,
     keyFile: home.serverKeyFile,
     allowTls12: false,
+    limits: options.limits ?? UP_LIMITS,
   });
   try {
     return await describe(options, { home, platform, ids }, release);

@@ -1,4 +1,5 @@
 import type { CertificateFilter } from '#base/model/certificate-filter';
+import type { NamespaceLimits } from '#base/model/limits';
 import type { NamespaceRecord } from '#base/model/namespace-record';
 import type { EncryptionSettings } from '#base/store/directory';
 
@@ -12,6 +13,8 @@ export interface WantedNamespace {
   readonly nexusEndpoints?: readonly string[];
   readonly auditMode?: NamespaceRecord['auditMode'];
   readonly encryption?: EncryptionSettings;
+  /** All of them: what is left out here is the platform's. */
+  readonly limits?: Partial<NamespaceLimits>;
 }
 
 export interface NamespaceFault {

@@ -25,6 +25,9 @@ const DAY_MS = 86_400_000;
 export const TENANT = 'orders.acme1';
 export const NEIGHBOUR = 'billing.other1';
 
+/** What the gateway asks of the parts around it: a test may have one of them throw (F-22). */
+export type AskedPart = 'snapshot' | 'tokenKeys' | 'keysFor' | 'target' | 'mintToken' | 'writable' | 'append';
+
 /** The real gateway with two tenants, in front of an engine that answers as a test says. */
 export interface ScriptedSite {
   readonly engine: ScriptedEngine;
@@ -32,6 +35,16 @@ export interface ScriptedSite {
   readonly logLines: readonly string[];
   /** The keys that bind tokens: a test may put others in their place. */
   tokenKeys: TokenKeyring;
+  /** What the directory says of its snapshot; `current` at first. */
+  directoryState: 'current' | 'detached' | 'expired';
+  /** Told of each question to the parts around the gateway, before it is answered; it may throw. */
+  onAsked: (part: AskedPart) => void;
+  /** Where the gateway looks for the engine when it connects next. */
+  enginePort: number;
+  readonly endpoint: EndpointFile;
+  openConnections(): number;
+  /** Everything that was recorded so far. */
+  readonly events: readonly AuditEvent[];
   /** A client with the certificate of this namespace, at its host. */
   open(namespaceId: string): RawClient;
   record(namespaceId: string): NamespaceRecord;
@@ -48,7 +61,10 @@ export interface Observed {
   readonly engineSaw: number;
 }
 
-export async function startScriptedSite(): Promise<ScriptedSite> {
+/** @param link puts something between gateway and engine: given the engine's port, says where to dial instead. */
+export async function startScriptedSite(
+  link?: (enginePort: number) => Promise<number>,
+): Promise<ScriptedSite> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-scripted-'));
   const nowMs = Date.now();
   const internal = await generateInternalCa({ commonName: 'test', validityMs: 30 * DAY_MS, nowMs });
@@ -81,6 +97,14 @@ export async function startScriptedSite(): Promise<ScriptedSite> {
     clientCa: internal.certificatePem,
   });
   const events: AuditEvent[] = [];
+  let enginePort = (await link?.(engine.port)) ?? engine.port;
+  let onAsked: ScriptedSite['onAsked'] = () => undefined;
+  const asked: Asked =
+    (part, answer) =>
+    (...question) => {
+      onAsked(part);
+      return answer(...question);
+    };
   const logLines: string[] = [];
   const gateway = await startGateway({
     grpc: { host: '127.0.0.1', port: 0 },
@@ -91,27 +115,27 @@ export async function startScriptedSite(): Promise<ScriptedSite> {
     allowTls12: false,
     nexusEnabled: false,
     directory: {
-      snapshot: () => snapshot,
-      state: () => 'current',
-      tokenKeys: () => site.tokenKeys,
+      snapshot: asked('snapshot', () => snapshot),
+      state: () => site.directoryState,
+      tokenKeys: asked('tokenKeys', () => site.tokenKeys),
       onChange: () => () => undefined,
     },
-    sealing: noSealing,
+    sealing: { ...noSealing, keysFor: asked('keysFor', noSealing.keysFor) },
     engine: {
-      target: () => ({
+      target: asked('target', () => ({
         host: '127.0.0.1',
-        port: engine.port,
+        port: enginePort,
         serverName: 'engine.test',
         tls: {
           ca: internal.certificatePem,
           cert: gatewayLeaf.certificatePem,
           key: gatewayLeaf.privateKeyPem,
         },
-      }),
-      mintToken: (id, role) => `Bearer ${id} ${role}`,
+      })),
+      mintToken: asked('mintToken', (id, role) => `Bearer ${id} ${role}`),
       healthy: () => true,
     },
-    audit: memoryAudit(events),
+    audit: memoryAudit(events, asked),
     clock: systemClock,
     log: createLog({ level: 'debug', write: (line) => logLines.push(line) }),
   });
@@ -123,6 +147,22 @@ export async function startScriptedSite(): Promise<ScriptedSite> {
     engine,
     snapshot,
     logLines,
+    directoryState: 'current',
+    get enginePort() {
+      return enginePort;
+    },
+    set enginePort(next) {
+      enginePort = next;
+    },
+    endpoint,
+    openConnections: () => gateway.openConnections(),
+    events,
+    get onAsked() {
+      return onAsked;
+    },
+    set onAsked(next) {
+      onAsked = next;
+    },
     tokenKeys: createTokenKeyring([{ id: 1, createdAtMs: 0, key: new Secret(Buffer.alloc(32, 7)) }]),
     open(namespaceId) {
       const client = openRawClient({
@@ -162,6 +202,12 @@ export async function startScriptedSite(): Promise<ScriptedSite> {
   };
   return site;
 }
+
+/** Puts `onAsked` before an answer. */
+type Asked = <Question extends unknown[], Answer>(
+  part: AskedPart,
+  answer: (...question: Question) => Answer,
+) => (...question: Question) => Answer;
 
 interface Tenant extends EndpointNamespace {
   readonly record: NamespaceRecord;
@@ -230,13 +276,15 @@ async function observe(
   return { answer, event, engineSaw: engine.seen.length - before.seen };
 }
 
-function memoryAudit(events: AuditEvent[]): AuditWriter {
+function memoryAudit(events: AuditEvent[], asked: Asked): AuditWriter {
   return {
-    append: (event) => events.push(event),
-    appendStrict: async (event) => {
+    append: asked('append', (event: AuditEvent) => {
       events.push(event);
-    },
-    writable: () => true,
+    }),
+    appendStrict: asked('append', async (event: AuditEvent) => {
+      events.push(event);
+    }),
+    writable: asked('writable', () => true),
     flush: async () => undefined,
     close: async () => undefined,
     stats: () => {

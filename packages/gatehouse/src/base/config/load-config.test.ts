@@ -87,7 +87,7 @@ namespaces:
     'directory.kind: must be one of sqlite, postgres',
     'engine.historyShards: must be at least 1: Fixed for the life of the data.',
     'namespaces.0.retentionDays: must be at most 90: How long closed workflows are kept, in days.',
-    'namespaces.1.filters: is not a known key: remove it; known here: id, caFile, certificateFilters, retentionDays, allowTls12, nexusEndpoints, audit, encryption',
+    'namespaces.1.filters: is not a known key: remove it; known here: id, caFile, certificateFilters, retentionDays, allowTls12, nexusEndpoints, audit, encryption, limits',
     'log.level: must be one of debug, info, warn, error: The least important lines that are written to `logs/gatehouse.log`.',
     'engine.caFile: is missing: it is needed where engine.address is set',
     'engine.certificateFile: is missing: it is needed where engine.address is set',
@@ -113,7 +113,7 @@ test('what is missing is said with its meaning, at the line of what it is missin
 
 test('T-100a an unknown key is refused wherever it stands, also __proto__ and one that is written twice', () => {
   assert.deepEqual(faultsOf(`${SOUND}portal: {}`), [
-    'portal: is not a known key: remove it; known here: home, account, domain, region, gateway, directory, engine, encryption, namespaces, log',
+    'portal: is not a known key: remove it; known here: home, account, domain, region, gateway, directory, engine, encryption, limits, namespaces, log',
   ]);
   assert.match(faultsOf(`${SOUND}__proto__: { home: x }`).join(), /^__proto__: is not a known key/);
   assert.match(faultsOf(`${SOUND}home: other`).join(), /^: is not YAML \(DUPLICATE_KEY\)/);

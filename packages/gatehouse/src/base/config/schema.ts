@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isAccountId, isNamespaceName } from '#base/model/namespace-id';
 import { encryption, namespaceEncryption } from './encryption-schema.ts';
+import { limits, namespaceLimits } from './limits-schema.ts';
 import { file, secret } from './schema-parts.ts';
 
 const HOST_PORT = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/;
@@ -54,6 +55,7 @@ const namespace = z
       .default('relaxed')
       .describe('strict: the record is on disk before the answer.'),
     encryption: namespaceEncryption,
+    limits: namespaceLimits,
   })
   .describe('A namespace: made if it does not exist, changed to what is written here if it does.');
 
@@ -192,6 +194,7 @@ export const configSchema = z.strictObject({
   directory,
   engine,
   encryption,
+  limits,
   namespaces: z
     .array(namespace)
     .default([])

@@ -1,4 +1,5 @@
 import type { CertificateFilter } from './certificate-filter.ts';
+import type { NamespaceLimits } from './limits.ts';
 
 /** A namespace as the directory keeps it and the data plane reads it. Frozen; a change makes a new one. */
 export interface NamespaceRecord {
@@ -31,6 +32,8 @@ export interface NamespaceRecord {
   readonly clientEncryption: 'off' | 'report' | 'require';
   /** Places where plaintext passes although client-side encryption is required (core/sealing says which words). */
   readonly plaintextAllowed: readonly string[];
+  /** Where they differ from the platform's. */
+  readonly limits: Partial<NamespaceLimits>;
   /** The directory's change counter when this row last changed. */
   readonly revision: number;
 }

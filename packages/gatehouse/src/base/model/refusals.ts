@@ -8,6 +8,8 @@ export interface RefusalRow {
   /** What the reader of the answer should change. Printed in docs/refusals.md. */
   readonly cure: string;
   readonly severity: 'low' | 'medium' | 'high';
+  /** A limit of the caller's own: the cause that SDKs are told, so that they back off and come again. */
+  readonly exhausted?: 'RPS_LIMIT' | 'CONCURRENT_LIMIT';
 }
 
 const UNAUTHORIZED = 'Request unauthorized.';
@@ -46,13 +48,6 @@ export const refusals = {
     text: 'TLS handshake took too long',
     cure: 'Complete the handshake within the limit.',
     severity: 'low',
-  },
-  connection_limit: {
-    grpc: 'RESOURCE_EXHAUSTED',
-    http: 429,
-    text: 'too many connections',
-    cure: 'Reuse connections: one per process is enough.',
-    severity: 'medium',
   },
   frame_malformed: {
     grpc: 'INTERNAL',
@@ -304,12 +299,51 @@ export const refusals = {
   },
 
   // limits
+  namespace_rate_limit: {
+    grpc: 'RESOURCE_EXHAUSTED',
+    http: 429,
+    text: 'namespace rate limit exceeded',
+    cure: 'Call less often, or let the operator raise `callsPerSecond` (for lists `visibilityPerSecond`, for versions of Workers `managementPerSecond`) in the `limits` of the namespace. SDKs retry by themselves.',
+    severity: 'low',
+    exhausted: 'RPS_LIMIT',
+  },
+  namespace_poller_limit: {
+    grpc: 'RESOURCE_EXHAUSTED',
+    http: 429,
+    text: 'namespace concurrent poller limit exceeded',
+    cure: 'Run fewer pollers, queries or updates at once, or let the operator raise `polls` or `waits` in the `limits` of the namespace.',
+    severity: 'low',
+    exhausted: 'CONCURRENT_LIMIT',
+  },
+  namespace_memory_limit: {
+    grpc: 'RESOURCE_EXHAUSTED',
+    http: 429,
+    text: 'too many bytes in flight in this namespace',
+    cure: 'Send fewer large messages at once and read replies as they come, or let the operator raise `requestMebibytes` or `replyMebibytes` in the `limits` of the namespace.',
+    severity: 'low',
+    exhausted: 'CONCURRENT_LIMIT',
+  },
+  connection_limit: {
+    grpc: 'RESOURCE_EXHAUSTED',
+    http: 429,
+    text: 'too many connections',
+    cure: 'Reuse connections: one per process is enough. Or let the operator raise `connections` in the `limits` of the namespace. The connection is closed after its handshake.',
+    severity: 'medium',
+  },
+  handshake_limit: {
+    grpc: 'RESOURCE_EXHAUSTED',
+    http: 429,
+    text: 'too many new connections from this address',
+    cure: 'Reuse connections, or let the operator raise `limits.source`. The connection is reset before its handshake.',
+    severity: 'medium',
+  },
   stream_limit: {
     grpc: 'RESOURCE_EXHAUSTED',
     http: 429,
     text: 'too many calls in flight on this connection',
     cure: 'Open fewer concurrent calls.',
     severity: 'low',
+    exhausted: 'CONCURRENT_LIMIT',
   },
   memory_limit: {
     grpc: 'RESOURCE_EXHAUSTED',
@@ -317,6 +351,7 @@ export const refusals = {
     text: 'too many bytes in flight on this connection',
     cure: 'Send fewer large messages at once.',
     severity: 'low',
+    exhausted: 'CONCURRENT_LIMIT',
   },
 
   // relay

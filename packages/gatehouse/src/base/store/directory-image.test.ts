@@ -23,6 +23,7 @@ function row(id: string, revision: number, more: Partial<NamespaceTable> = {}): 
     kms_key: '',
     client_encryption: 'off',
     plaintext_allowed: '[]',
+    limits: '{}',
     created_at_ms: 1,
     revision,
     ...more,

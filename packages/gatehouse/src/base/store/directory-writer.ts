@@ -1,4 +1,5 @@
 import type { CertificateFilter } from '#base/model/certificate-filter';
+import { orderedLimits } from '#base/model/limits';
 import { isAccountId, parseNamespaceId } from '#base/model/namespace-id';
 import type { NamespaceRecord } from '#base/model/namespace-record';
 import { refuse } from '#base/model/refusals';
@@ -12,6 +13,7 @@ import {
   checkEncryption,
   checkEndpoints,
   checkFilters,
+  checkLimits,
   checkName,
   checkRegion,
   checkRetention,
@@ -90,6 +92,10 @@ export function createDirectoryWriter({
       return change(id, { retention_days: days }, expected);
     },
     setAuditMode: (id, mode, expected) => change(id, { audit_mode: mode }, expected),
+    async setLimits(id, limits, expected) {
+      checkLimits(limits);
+      return change(id, { limits: JSON.stringify(orderedLimits(limits)) }, expected);
+    },
     async setEncryption(id, settings, expected, word) {
       checkEncryption(settings);
       return write(async (scope) => {
@@ -112,6 +118,7 @@ function rowOf(namespace: NewNamespace, nowMs: number): Omit<NamespaceTable, 're
   checkEndpoints(namespace.nexusEndpoints ?? []);
   if (namespace.engineId !== undefined) checkName("the engine's id", namespace.engineId);
   checkEncryption(namespace);
+  checkLimits(namespace.limits ?? {});
   return {
     uuid: uuidV7(nowMs),
     id,
@@ -130,6 +137,7 @@ function rowOf(namespace: NewNamespace, nowMs: number): Omit<NamespaceTable, 're
     kms_key: namespace.kmsKey ?? '',
     client_encryption: namespace.clientEncryption ?? 'off',
     plaintext_allowed: JSON.stringify(namespace.plaintextAllowed ?? []),
+    limits: JSON.stringify(orderedLimits(namespace.limits ?? {})),
     created_at_ms: nowMs,
   };
 }

@@ -1,6 +1,7 @@
 import type { TokenKeyring } from '#base/crypto/token-keyring';
 import type { AuditEvent } from '#base/model/audit-event';
 import type { CertificateFilter } from '#base/model/certificate-filter';
+import type { NamespaceLimits } from '#base/model/limits';
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
 
 /**
@@ -108,6 +109,8 @@ export interface NewNamespace {
   readonly kmsKey?: string;
   readonly clientEncryption?: NamespaceRecord['clientEncryption'];
   readonly plaintextAllowed?: readonly string[];
+  /** Those of the platform by default. */
+  readonly limits?: Partial<NamespaceLimits>;
 }
 
 /** How a namespace's payloads are kept. What is left out stays. */
@@ -153,6 +156,12 @@ export interface DirectoryWriter {
   setAuditMode(
     id: string,
     mode: NamespaceRecord['auditMode'],
+    expectedRevision?: number,
+  ): Promise<NamespaceRecord>;
+  /** All of them: what is left out is the platform's. */
+  setLimits(
+    id: string,
+    limits: Partial<NamespaceLimits>,
     expectedRevision?: number,
   ): Promise<NamespaceRecord>;
   setEncryption(

@@ -1,7 +1,8 @@
 import type { CertificateFilter } from '#base/model/certificate-filter';
+import type { NamespaceLimits } from '#base/model/limits';
 import { refuse } from '#base/model/refusals';
 import type { EncryptionSettings, WrappedNamespaceKey } from './directory.ts';
-import { isFilter } from './namespace-row.ts';
+import { isFilter, isLimits } from './namespace-row.ts';
 
 /**
  * The bounds that protect the directory itself. What a bundle or a filter means is checked by whoever calls,
@@ -72,6 +73,10 @@ export function checkEncryption(settings: EncryptionSettings): void {
     for (const name of names) checkName(what, name);
     demand(new Set(names).size === names.length, `${what} is named once`);
   }
+}
+
+export function checkLimits(limits: Partial<NamespaceLimits>): void {
+  demand(isLimits(limits), 'limits are whole numbers within their bounds, and only the known ones');
 }
 
 export function checkNamespaceKeys(keys: readonly WrappedNamespaceKey[]): void {

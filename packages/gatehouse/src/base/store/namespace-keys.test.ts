@@ -255,7 +255,7 @@ for (const kind of [sqlite, postgres]) {
       assert.ok(lines.some((line) => line.includes('is of another version of Gatehouse')));
     });
 
-    test('namespaces from before sealing are not sealed; new ones are', async () => {
+    test('namespaces from before sealing are not sealed, and have no limits of their own; new ones are', async () => {
       await fresh();
       const before = openDatabase(database.options);
       await before.prepare(true);
@@ -275,6 +275,7 @@ for (const kind of [sqlite, postgres]) {
         [old?.sealing, old?.sealedAttributes, old?.kmsKey, old?.clientEncryption, old?.plaintextAllowed],
         ['off', [], '', 'off', []],
       );
+      assert.deepEqual(old?.limits, {});
       assert.equal((await make(directory)).sealing, 'on');
     });
 

@@ -1,4 +1,5 @@
 import type { CertificateFilter } from '#base/model/certificate-filter';
+import { type NamespaceLimits, namespaceLimitRules, orderedLimits } from '#base/model/limits';
 import type { NamespaceRecord } from '#base/model/namespace-record';
 import type { NamespaceTable } from './database/schema.ts';
 
@@ -25,6 +26,7 @@ export function recordOfRow(row: NamespaceTable): NamespaceRecord {
     kmsKey: row.kms_key,
     clientEncryption: oneOf('client_encryption', row.client_encryption, ['off', 'report', 'require']),
     plaintextAllowed: listOf<string>('plaintext_allowed', row.plaintext_allowed, isText),
+    limits: limitsOf(row.limits),
     revision: row.revision,
   });
 }
@@ -35,6 +37,7 @@ export function freezeRecord(record: NamespaceRecord): NamespaceRecord {
   Object.freeze(record.nexusEndpoints);
   Object.freeze(record.sealedAttributes);
   Object.freeze(record.plaintextAllowed);
+  Object.freeze(record.limits);
   return Object.freeze(record);
 }
 
@@ -50,13 +53,33 @@ export function oneOf<T extends string>(column: string, value: string, words: re
   return found;
 }
 
-function listOf<T>(column: string, text: string, isItem: (value: unknown) => value is T): readonly T[] {
-  let value: unknown;
+function limitsOf(text: string): Partial<NamespaceLimits> {
+  const value = jsonOf('limits', text);
+  if (!isLimits(value)) throw new Error('column limits holds a limit that is not known');
+  return orderedLimits(value);
+}
+
+/** An unknown limit would be one left out, which lets more through: the row is refused. */
+export function isLimits(value: unknown): value is Partial<NamespaceLimits> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([key, limit]) => {
+    const rule = Object.hasOwn(namespaceLimitRules, key)
+      ? namespaceLimitRules[key as keyof NamespaceLimits]
+      : undefined;
+    return rule !== undefined && Number.isInteger(limit) && limit >= rule.min && limit <= rule.max;
+  });
+}
+
+function jsonOf(column: string, text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw new Error(`column ${column} is not JSON`, { cause });
   }
+}
+
+function listOf<T>(column: string, text: string, isItem: (value: unknown) => value is T): readonly T[] {
+  const value = jsonOf(column, text);
   if (!Array.isArray(value) || !value.every(isItem)) throw new Error(`column ${column} is not such a list`);
   return value;
 }

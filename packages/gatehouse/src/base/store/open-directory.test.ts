@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import type { Kms } from '#base/crypto/kms';
 import { openLocalKms } from '#base/crypto/local-kms';
+import { readSealedFile, writeSealedFile } from '#base/crypto/sealed-file';
 import { Refusal } from '#base/model/refusals';
 import { type Clock, systemClock } from '#base/runtime/clock';
 import { createLog } from '#base/runtime/log';
@@ -91,6 +92,7 @@ for (const kind of [sqlite, postgres]) {
         clientEncryption: 'require',
         plaintextAllowed: ['memo'],
       });
+      await write.setLimits('default.local', { polls: 7, callsPerSecond: 100 });
       const last = await write.setAuditMode('default.local', 'relaxed');
       const expected = {
         id: 'default.local',
@@ -110,6 +112,7 @@ for (const kind of [sqlite, postgres]) {
         kmsKey: 'acme',
         clientEncryption: 'require',
         plaintextAllowed: ['memo'],
+        limits: { callsPerSecond: 100, polls: 7 },
         revision: last.revision,
       };
       assert.deepEqual(directory.snapshot().namespaces.get('default.local'), expected);
@@ -143,6 +146,9 @@ for (const kind of [sqlite, postgres]) {
         { ...namespace('other.local'), certificateFilters: [{}] },
         { ...namespace('other.local'), sealedAttributes: ['A', 'A'] },
         { ...namespace('other.local'), plaintextAllowed: [''] },
+        { ...namespace('other.local'), limits: { polls: 0 } },
+        { ...namespace('other.local'), limits: { callsPerSecond: 1.5 } },
+        { ...namespace('other.local'), limits: { pollers: 1 } as object },
       ]) {
         await assert.rejects(write.createNamespace(bad), refusedWith('input_invalid'));
       }
@@ -257,7 +263,7 @@ for (const kind of [sqlite, postgres]) {
         assert.equal(each.tokenKeys().verify(1, [Buffer.of(1)], mac), true);
       }
       assert.equal((await database.sql('select id from token_keys')).length, 1);
-      assert.equal((await database.sql('select version from directory_migrations')).length, 2);
+      assert.equal((await database.sql('select version from directory_migrations')).length, 3);
     });
 
     test('F-03 with the database away the snapshot serves, writes are refused, and all recovers', async () => {
@@ -319,6 +325,27 @@ for (const kind of [sqlite, postgres]) {
       }
       await until('current', () => directory.state() === 'current');
       await directory.write.setRetentionDays('default.local', 9);
+    });
+
+    test('F-05 a sealed copy from before there were limits serves after an upgrade', async () => {
+      await fresh();
+      const before = await open('a');
+      await before.write.createAccount('local');
+      const { limits, ...made } = await before.write.createNamespace(namespace('default.local'));
+      assert.deepEqual(limits, {});
+      await close(before);
+      const path = join(folder, 'a.copy');
+      const bytes = await readSealedFile(path, kms, 'directory-copy');
+      const copy = JSON.parse(String(bytes));
+      const old = { ...copy, format: 2, namespaces: [made] };
+      await writeSealedFile(path, kms, 'directory-copy', Buffer.from(JSON.stringify(old)));
+      await database.goAway();
+      try {
+        const directory = await open('a', { pollMs: 50 });
+        assert.deepEqual(directory.snapshot().namespaces.get('default.local'), { ...made, limits });
+      } finally {
+        await database.comeBack();
+      }
     });
 
     test('F-05 a sealed copy that is too old, changed, or of another key does not serve', async () => {
@@ -394,7 +421,7 @@ for (const kind of [sqlite, postgres]) {
       await fresh();
       const running = await open('a', { pollMs: 50 });
       await database.sql("insert into directory_migrations values (999, 'future', 0)");
-      await assert.rejects(open('b'), /schema version 999, this version of Gatehouse knows up to 2: upgrade/);
+      await assert.rejects(open('b'), /schema version 999, this version of Gatehouse knows up to 3: upgrade/);
       await database.sql('update directory_state set revision = revision + 1');
       await until('detached', () => running.state() === 'detached');
       await assert.rejects(running.write.createAccount('local'), refusedWith('directory_unavailable'));

@@ -10,7 +10,9 @@ import { freezeRecord } from './namespace-row.ts';
 const PURPOSE = 'directory-copy';
 const STAMP_PURPOSE = 'directory-copy-stamp';
 /** Another layout gets another number; a copy of another number is not read. */
-const FORMAT = 2;
+const FORMAT = 3;
+/** As 3, without limits: a platform that was upgraded starts without its database too. */
+const FORMAT_WITHOUT_LIMITS = 2;
 
 /** The local copy of the directory, for a start without the database (F-05). */
 export interface SealedCopy {
@@ -37,14 +39,20 @@ export async function readSealedCopy(path: string, kms: Kms): Promise<SealedCopy
   if (bytes === undefined) return undefined;
   // Authenticated by its seal: it is what this code wrote, up to the format.
   const file = JSON.parse(bytes.toString('utf8')) as CopyFile;
-  if (file.format !== FORMAT) throw new Error(`sealed file ${path} is of another version of Gatehouse`);
+  if (file.format !== FORMAT && file.format !== FORMAT_WITHOUT_LIMITS)
+    throw new Error(`sealed file ${path} is of another version of Gatehouse`);
   const stampedAtMs = await readStamp(path, kms, file);
   return {
     confirmedAtMs: Math.max(file.confirmedAtMs, stampedAtMs),
     image: Object.freeze({
       lineage: file.lineage,
       revision: file.revision,
-      namespaces: new Map(file.namespaces.map((record) => [record.id, freezeRecord(record)])),
+      namespaces: new Map(
+        file.namespaces.map((record) => [
+          record.id,
+          freezeRecord({ ...record, limits: record.limits ?? {} }),
+        ]),
+      ),
       namespaceKeys: keysByNamespace(file.namespaceKeys),
       tokenKeys: file.tokenKeys,
     }),
@@ -84,7 +92,7 @@ async function readStamp(path: string, kms: Kms, file: CopyFile): Promise<number
   if (bytes === undefined) return 0;
   const stamp = JSON.parse(bytes.toString('utf8')) as StampFile;
   const belongs =
-    stamp.format === FORMAT && stamp.lineage === file.lineage && stamp.revision === file.revision;
+    stamp.format === file.format && stamp.lineage === file.lineage && stamp.revision === file.revision;
   return belongs ? stamp.confirmedAtMs : 0;
 }
 

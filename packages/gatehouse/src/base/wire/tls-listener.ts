@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContext, type Server, TLSSocket } from 'node:tls';
 
 /** PEM of what a listener shows. */
@@ -17,6 +17,7 @@ export interface RefusedHandshake {
     | 'certificate_expired'
     | 'alpn_missing'
     | 'handshake_timeout'
+    | 'handshake_limit'
     | 'tls_handshake_failed';
   /** OpenSSL's or the runtime's own word for it. */
   readonly detail: string;
@@ -40,6 +41,11 @@ export interface TlsListenerOptions {
   readonly decoyCaPem: string;
   readonly onSocket: (socket: TLSSocket, serverName: string) => void;
   readonly onRefused: (refusal: RefusedHandshake) => void;
+  /**
+   * Asked before anything is spent on a connection. @returns what is called once when its handshake is over,
+   * or undefined: then the connection is reset.
+   */
+  readonly beginHandshake?: (address: string) => (() => void) | undefined;
   readonly handshakeTimeoutMs?: number;
 }
 
@@ -109,7 +115,6 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
     rejectUnauthorized: true,
     handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-    noDelay: true,
     SNICallback(this: unknown, serverName, done) {
       if (this instanceof TLSSocket) this.prependOnceListener('secure', keepCertificates);
       // A throw here would end the process (CVE-2026-21637): everything is caught and becomes a refusal.
@@ -123,35 +128,51 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
     },
   });
   server.on('secureConnection', (socket) => {
+    endHandshake(tcpSocketOf(socket));
     const serverName = typeof socket.servername === 'string' ? socket.servername : '';
-    if (serverName === '') {
-      options.onRefused({
-        reason: 'sni_unknown',
-        detail: 'no server name',
-        peer: peerOf(socket),
-        serverName,
-      });
+    const refuse = (reason: RefusedHandshake['reason'], detail: string): void => {
+      options.onRefused({ reason, detail, peer: peerOf(socket), serverName });
       socket.destroy();
-      return;
+    };
+    if (serverName === '') return refuse('sni_unknown', 'no server name');
+    // HTTP/1.1 is what a client speaks that agrees on nothing; HTTP/2 is agreed on or not spoken (RFC 9113 section 3.2).
+    if (socket.alpnProtocol === false && !options.alpn.includes('http/1.1')) {
+      return refuse('alpn_missing', 'the client offered no protocol');
     }
     options.onSocket(socket, serverName);
   });
-  // Asked for once, the address is remembered: a socket that has gone cannot tell it, and its record needs it.
-  server.on('connection', (socket) => void socket.remoteAddress);
   server.on('tlsClientError', (error: Error & { code?: string }, socket: TLSSocket) => {
     const serverName = typeof socket.servername === 'string' ? socket.servername : '';
     options.onRefused({ ...reasonOf(error, socket), peer: peerOf(socket), serverName });
     // The runtime reports a handshake that takes too long, and leaves its socket open (T-005).
     if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') socket.destroy();
   });
+  // Connections come to a door of their own, so that what is refused there never costs a handshake.
+  const door = createTcpServer({ noDelay: true }, (socket) => {
+    // Asked for once, the address is remembered: a socket that has gone cannot tell it, and its record needs it.
+    const { remoteAddress = '', remotePort = 0 } = socket;
+    if (options.beginHandshake !== undefined) {
+      const end = options.beginHandshake(remoteAddress);
+      if (end === undefined) {
+        socket.on('error', () => undefined);
+        socket.resetAndDestroy();
+        const peer = remoteAddress === '' ? '' : `${remoteAddress}:${remotePort}`;
+        options.onRefused({ reason: 'handshake_limit', detail: '', peer, serverName: '' });
+        return;
+      }
+      handshakes.set(socket, end);
+      socket.once('close', () => endHandshake(socket));
+    }
+    server.emit('connection', socket);
+  });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: options.host, port: options.port }, () => {
-      server.off('error', reject);
+    door.once('error', reject);
+    door.listen({ host: options.host, port: options.port }, () => {
+      door.off('error', reject);
       resolve();
     });
   });
-  const { address, port } = server.address() as AddressInfo;
+  const { address, port } = door.address() as AddressInfo;
   return {
     address: { host: address, port },
     setIdentity(next) {
@@ -169,7 +190,7 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
       contexts = new WeakMap();
     },
     stopAccepting() {
-      server.close();
+      door.close();
     },
   };
 }
@@ -199,9 +220,22 @@ function reasonOf(
 /** `address:port` of the other side; empty where it was never asked for and the socket has gone. */
 export function peerOf(socket: TLSSocket): string {
   // The runtime has no public way from a TLS socket to the TCP socket below it, which alone remembers.
-  const { _parent: below } = socket as TLSSocket & { readonly _parent?: Socket };
-  const { remoteAddress, remotePort } = socket.remoteAddress === undefined ? (below ?? socket) : socket;
+  const { remoteAddress, remotePort } = socket.remoteAddress === undefined ? tcpSocketOf(socket) : socket;
   return remoteAddress === undefined ? '' : `${remoteAddress}:${remotePort ?? 0}`;
+}
+
+/** The TCP connection below TLS. */
+export function tcpSocketOf(socket: TLSSocket): Socket {
+  const { _parent: parent } = socket as TLSSocket & { readonly _parent?: Socket };
+  return parent ?? socket;
+}
+
+/** What is to be called when the handshake on a TCP connection is over, one way or the other. */
+const handshakes = new WeakMap<Socket, () => void>();
+
+function endHandshake(socket: Socket): void {
+  handshakes.get(socket)?.();
+  handshakes.delete(socket);
 }
 
 /** Certificates of connections that still live, as they were read when the handshake was done. */

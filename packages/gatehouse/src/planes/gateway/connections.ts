@@ -1,5 +1,6 @@
 import type { DirectorySnapshot } from '#base/model/namespace-record';
 import type { Clock } from '#base/runtime/clock';
+import { type DrainableSession, drainSession } from '#base/wire/drain-session';
 import type { Connection } from './identified-call.ts';
 import type { Identifier } from './identify.ts';
 
@@ -10,23 +11,10 @@ const GRACE_MS = 70_000;
 /** A connection that is no longer admitted may finish what it has begun, this long (T-016). */
 const REVOKED_GRACE_MS = 2000;
 const SWEEP_MS = 1000;
-/** A client that does not answer the ping of a drain gets the final GOAWAY after this. */
-const NOTICE_MS = 1000;
-/** Between the answer to that ping and the final GOAWAY: clients answer pings before requests that they have queued. */
-const SETTLE_MS = 100;
-/** The highest stream id of HTTP/2: in a GOAWAY it says "soon", and refuses nothing that is on its way. */
-const ANY_STREAM = 2 ** 31 - 1;
 
-/** A connection of either HTTP version, as much of it as is needed to end it. */
-export interface HeldSession {
-  /** Lets running calls finish and takes no new ones. */
-  close(): void;
+/** A connection of either HTTP version. */
+export interface HeldSession extends DrainableSession {
   destroy(): void;
-  /** HTTP/2 only, like `ping`. */
-  goaway?(code: number, lastStreamId: number): void;
-  ping?(answered: () => void): boolean;
-  readonly closed?: boolean;
-  readonly destroyed?: boolean;
   on(event: 'close', listener: () => void): unknown;
 }
 
@@ -128,26 +116,6 @@ export class Connections {
     if (held.drainedAtMs !== undefined) return;
     held.drainedAtMs = now;
     held.graceMs = graceMs;
-    closeGracefully(held.session);
+    drainSession(held.session);
   }
-}
-
-/**
- * RFC 9113 section 6.8: first a GOAWAY that refuses nothing, and the final one a round trip later, so that no
- * request is lost that was on its way meanwhile. Streams that are open go on.
- */
-function closeGracefully(session: HeldSession): void {
-  if (session.goaway === undefined || session.ping === undefined || session.destroyed === true) {
-    session.close();
-    return;
-  }
-  const finish = (): void => {
-    if (session.closed !== true && session.destroyed !== true) session.close();
-  };
-  let timer = setTimeout(finish, NOTICE_MS).unref();
-  session.goaway(0, ANY_STREAM);
-  session.ping(() => {
-    clearTimeout(timer);
-    timer = setTimeout(finish, SETTLE_MS).unref();
-  });
 }

@@ -32,3 +32,36 @@ export function readText(message: Uint8Array, field: number): string {
   }
   return '';
 }
+
+/**
+ * Whether a bool field of the top level is set. For bytes from strangers too: on malformed ones it ends, and answers
+ * something, since whoever asks refuses them later. The last occurrence counts, as in every reader of protobuf.
+ */
+export function readFlag(message: Uint8Array, field: number): boolean {
+  let pos = 0;
+  let isSet = false;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 1; pos < message.length; shift *= 128) {
+      const byte = message[pos++] ?? 0;
+      value += (byte & 0x7f) * shift;
+      if (byte < 0x80) break;
+    }
+    return value;
+  };
+  while (pos < message.length) {
+    const tag = varint();
+    const type = tag % 8;
+    if (type === 0) {
+      const value = varint();
+      if (tag === field * 8) isSet = value !== 0;
+    } else if (type === 1) pos += 8;
+    else if (type === 5) pos += 4;
+    else if (type === 2) {
+      // First read, then added: `+=` would take the position from before the reading.
+      const length = varint();
+      pos += length;
+    } else return isSet;
+  }
+  return isSet;
+}

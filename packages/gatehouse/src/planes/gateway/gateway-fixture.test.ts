@@ -140,6 +140,7 @@ function openGateway(
     kmsKey: '',
     clientEncryption: 'off',
     plaintextAllowed: [],
+    limits: {},
     revision: 1,
   };
   const snapshot: DirectorySnapshot = {

@@ -9,18 +9,12 @@ import {
   REQUEST_BYTES_MAX,
 } from '#base/wire/grpc-message';
 import { parseGrpcTimeout } from '#base/wire/grpc-timeout';
+import type { ConnectionLoad } from '#core/limits/connection-load';
+import type { Deadlined, Deadlines } from './deadlines.ts';
 import { isPassedMetadata } from './engine-metadata.ts';
 import { writeGrpcAnswer } from './grpc-answer.ts';
 import type { CallHead, Connection } from './identified-call.ts';
 import { Call, type PipelineDeps } from './pipeline.ts';
-
-/** Bytes of requests that one connection may have in flight: a few of the largest messages. */
-const CONNECTION_BYTES_MAX = 64 * 1024 * 1024;
-
-/** What one connection holds at the moment. */
-export interface ConnectionLoad {
-  bytes: number;
-}
 
 /**
  * Services of the gateway's own that stream: they take over the stream of an open call. Where `gzip`, messages
@@ -44,7 +38,7 @@ export function serveGrpcStream(
 ): void {
   stream.on('error', () => undefined);
   const { head, fault } = readHead(connection, headers, rawHeaders);
-  const call = new Call(deps, head, (answer) => writeGrpcAnswer(stream, answer, head.requestId));
+  const call = new Call(deps, head, load, (answer) => writeGrpcAnswer(stream, answer, head.requestId));
   stream.on('close', () => call.cancel());
   if (fault !== undefined) return call.refuse(fault);
   const service = deps.streamServices.get(head.path);
@@ -52,7 +46,7 @@ export function serveGrpcStream(
   if (service?.open === true) return service.serve(stream, call, head, gzip);
   if (!call.open()) return undefined;
   if (service !== undefined) return service.serve(stream, call, head, gzip);
-  return gatherMessage(call, load, stream, headers['grpc-encoding']);
+  return gatherMessage(call, { load, deadlines: deps.relay.deadlines }, stream, headers['grpc-encoding']);
 }
 
 /** Reads the head of a call. A fault in it refuses the call, but the head is still recorded. */
@@ -122,18 +116,30 @@ const PASSED_NAMES = [
   'tracestate',
 ];
 
+/** threats.md T-028: a message that has not come by then is not waited for; as over HTTPS. */
+const MESSAGE_TIMEOUT_MS = 30_000;
+
 /** Gathers the one message of a unary call, within the bounds, and sends it on its way. */
 function gatherMessage(
   call: Call,
-  load: ConnectionLoad,
+  { load, deadlines }: { readonly load: ConnectionLoad; readonly deadlines: Deadlines },
   stream: ServerHttp2Stream,
   encoding: string | string[] | undefined,
 ): void {
   const chunks: Buffer[] = [];
   let size = 0;
   let counted = 0;
+  let announced: number | undefined;
+  const upload: Deadlined = {
+    // A stop of the gateway need not wait for a message that may never come.
+    isLongPoll: true,
+    expire: () => call.refuse(refuse('deadline_exceeded', { detail: 'the message did not come in time' })),
+    endForStop: () => call.refuse(refuse('draining')),
+  };
+  const bucket = deadlines.add(upload, MESSAGE_TIMEOUT_MS);
   const release = (): void => {
-    load.bytes -= counted;
+    deadlines.cancel(upload, bucket);
+    load.releaseRequest(counted);
     counted = 0;
   };
   stream.on('close', release);
@@ -141,13 +147,16 @@ function gatherMessage(
     if (call.isOver) return;
     size += chunk.length;
     counted += chunk.length;
-    load.bytes += chunk.length;
+    const over = load.holdRequest(chunk.length);
     chunks.push(chunk);
-    const limit = announcedLimit(chunks, size);
-    if (limit > REQUEST_BYTES_MAX) call.refuse(refuse('message_too_large'));
-    else if (load.bytes > CONNECTION_BYTES_MAX) call.refuse(refuse('memory_limit'));
+    // Once only: a body of single bytes must not be put together for each of them.
+    if (size >= PREFIX_BYTES) announced ??= announcedLength(chunks, size);
+    if (Math.max(announced ?? 0, size - PREFIX_BYTES) > REQUEST_BYTES_MAX)
+      call.refuse(refuse('message_too_large'));
+    else if (over !== undefined) call.refuse(refuse(over));
   });
   stream.on('end', () => {
+    deadlines.cancel(upload, bucket);
     if (call.isOver) return;
     const [only] = chunks;
     const bytes = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size);
@@ -155,13 +164,11 @@ function gatherMessage(
   });
 }
 
-/** The larger of what came and what the prefix announces: refused before it is buffered (T-031). */
-function announcedLimit(chunks: readonly Buffer[], size: number): number {
-  const came = size - PREFIX_BYTES;
+/** What the prefix announces: refused before it is buffered (T-031). */
+function announcedLength(chunks: readonly Buffer[], size: number): number {
   const [first] = chunks;
-  if (first === undefined || size < PREFIX_BYTES) return 0;
-  const prefix = first.length >= PREFIX_BYTES ? first : Buffer.concat(chunks, size);
-  return Math.max(came, frameLength(prefix));
+  if (first === undefined) return 0;
+  return frameLength(first.length >= PREFIX_BYTES ? first : Buffer.concat(chunks, size));
 }
 
 function sendWhole(

@@ -60,4 +60,6 @@ export interface CallAnswer {
   readonly details: string | undefined;
   /** Further response headers, name and value in turn. */
   readonly headers: readonly string[];
+  /** For the HTTPS door: when to come again. */
+  readonly retryAfterSeconds?: number;
 }

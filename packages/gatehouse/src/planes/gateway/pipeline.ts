@@ -4,9 +4,12 @@ import type { DirectorySnapshot } from '#base/model/namespace-record';
 import { asRefusal, Refusal, refuse } from '#base/model/refusals';
 import type { Log } from '#base/runtime/log';
 import type { AccessSettings } from '#core/access/permit';
+import type { ConnectionLoad } from '#core/limits/connection-load';
 import { KeyNotLoaded } from '#core/sealing/open-message';
 import type { Sealing } from '#core/sealing/sealing';
+import { Admission } from './admit.ts';
 import { authorize } from './authorize.ts';
+import { exhaustedAnswer } from './exhausted-answer.ts';
 import { answerByGateway, engineRequestOf, fromEngineReply } from './gateway-answers.ts';
 import type { CallAnswer, CallHead, IdentifiedCall, PermittedCall } from './identified-call.ts';
 import type { Identifier } from './identify.ts';
@@ -37,6 +40,7 @@ export interface PipelineDeps {
 export class Call {
   readonly #deps: PipelineDeps;
   readonly #head: CallHead;
+  readonly #admission: Admission;
   readonly #answered: (answer: CallAnswer) => void;
   readonly #startedMs: number;
   #identified: IdentifiedCall | undefined;
@@ -46,9 +50,15 @@ export class Call {
   /** What the record is to say besides. */
   #note = '';
 
-  constructor(deps: PipelineDeps, head: CallHead, answered: (answer: CallAnswer) => void) {
+  constructor(
+    deps: PipelineDeps,
+    head: CallHead,
+    load: ConnectionLoad,
+    answered: (answer: CallAnswer) => void,
+  ) {
     this.#deps = deps;
     this.#head = head;
+    this.#admission = new Admission(load);
     this.#answered = answered;
     this.#startedMs = deps.recorder.now();
   }
@@ -63,6 +73,7 @@ export class Call {
       const identified = this.#deps.identifier.identify(this.#head, this.#deps.snapshot());
       this.#identified = identified;
       this.#deps.recorder.admit();
+      this.#admission.admit(identified, this.#startedMs);
       this.#permitted = authorize(identified, this.#deps.access);
       return true;
     } catch (error) {
@@ -98,6 +109,7 @@ export class Call {
     // The caller may have gone away while the keys were fetched.
     if (this.#over) return;
     try {
+      this.#admission.admitMessage(frame);
       const request = transformRequest(call, frame, this.#deps.transform, keyring);
       this.#note = request.note;
       if (call.permit.served === 'gateway') return this.#answer(answerByGateway(call));
@@ -121,8 +133,9 @@ export class Call {
     );
   }
 
-  /** The caller went away. */
+  /** The caller went away, or has all of its answer. */
   cancel(): void {
+    this.#admission.releaseReply();
     if (this.#over) return;
     if (this.#relay === undefined) this.refuse(refuse('cancelled'));
     else this.#relay.cancel();
@@ -134,7 +147,9 @@ export class Call {
     const refusal = asRefusal(error);
     const bug = refusal.code === 'internal' || refusal.code === 'engine_refused_gateway';
     if (bug || refusal.row.severity === 'high') {
-      this.#deps.log.error('call refused', { error: refusal, requestId: this.#head.requestId });
+      // Its detail may quote a tenant, so it stands in the record alone, sealed there.
+      const { code, stack, cause } = refusal;
+      this.#deps.log.error('call refused', { code, stack, error: cause, requestId: this.#head.requestId });
     }
     const answer: CallAnswer = {
       status: refusal.grpcStatus,
@@ -143,6 +158,7 @@ export class Call {
       frame: undefined,
       details: undefined,
       headers: [],
+      ...exhaustedAnswer(refusal),
     };
     this.#end(answer, refusal, refusal.detail ?? '', 'low');
   }
@@ -171,6 +187,7 @@ export class Call {
     }
     const frame = fromEngineReply(call, outcome.frame);
     const reply = transformReply(call, request, frame, this.#deps.transform, rules);
+    this.#admission.holdReply(reply.frame.length);
     const answer = { ...outcome, frame: reply.frame };
     if (!reply.withheldTask) return this.#answer(answer);
     this.#deps.log.error("a task of the engine's own was held back", { requestId: this.#head.requestId });
@@ -205,22 +222,30 @@ export class Call {
   ): void {
     if (this.#over) return;
     this.#over = true;
+    this.#admission.end();
     const principal = this.#identified?.principal;
     const namespace = this.#identified?.namespace;
-    const recorded = this.#deps.recorder.call({
-      connection: this.#head.connection,
-      requestId: this.#head.requestId,
-      path: this.#head.path,
-      namespaceId: namespace?.id ?? this.#head.connection.namespaceId,
-      principal: principal?.label ?? 'anonymous',
-      credential: principal?.credential ?? '',
-      status: answer.status,
-      refusal,
-      detail,
-      severity,
-      startedMs: this.#startedMs,
-      strict: namespace?.auditMode === 'strict',
-    });
+    let recorded: Promise<void> | undefined;
+    try {
+      recorded = this.#deps.recorder.call({
+        connection: this.#head.connection,
+        requestId: this.#head.requestId,
+        path: this.#head.path,
+        namespaceId: namespace?.id ?? this.#head.connection.namespaceId,
+        principal: principal?.label ?? 'anonymous',
+        credential: principal?.credential ?? '',
+        status: answer.status,
+        refusal,
+        detail,
+        severity,
+        startedMs: this.#startedMs,
+        strict: namespace?.auditMode === 'strict',
+      });
+    } catch (error) {
+      // A bug of ours; whoever waits must not wait for ever, nor take the effect for granted.
+      this.#deps.log.error('a call could not be recorded', { error, requestId: this.#head.requestId });
+      return this.#answered(failed);
+    }
     if (recorded === undefined) return this.#answered(answer);
     recorded.then(
       () => this.#answered(answer),
@@ -243,12 +268,10 @@ interface Received {
 /** A reply holds boxes of the namespace's own keys and of a few peers'. */
 const KEYS_LOADED_MAX = 16;
 
-const notRecorded = refuse('audit_unavailable');
 /** Strict and not on disk: the caller must not take the effect for granted. */
-const unrecorded: CallAnswer = {
-  status: notRecorded.grpcStatus,
-  message: notRecorded.message,
-  frame: undefined,
-  details: undefined,
-  headers: [],
-};
+const unrecorded = answerOf(refuse('audit_unavailable'));
+const failed = answerOf(refuse('internal'));
+
+function answerOf({ grpcStatus: status, message }: Refusal): CallAnswer {
+  return { status, message, frame: undefined, details: undefined, headers: [] };
+}

@@ -115,9 +115,16 @@ export class Relay implements Deadlined {
 
   #send(session: ClientHttp2Session): void {
     if (this.#done === undefined) return;
+    let headers: readonly string[];
+    try {
+      headers = this.#headers();
+    } catch (error) {
+      // A bug of ours, which another connection would not mend.
+      return this.#finish(asRefusal(error));
+    }
     let stream: ClientHttp2Stream;
     try {
-      stream = this.#deps.pool.request(session, this.#headers());
+      stream = this.#deps.pool.request(session, headers);
     } catch {
       // The session closed between being chosen and being used: nothing was sent.
       return this.#retryOrFail('the connection closed');

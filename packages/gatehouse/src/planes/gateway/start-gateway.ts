@@ -1,6 +1,7 @@
 import { constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { TokenKeyring } from '#base/crypto/token-keyring';
+import type { PlatformLimits } from '#base/model/limits';
 import { namespaceOfHost } from '#base/model/namespace-id';
 import type { DirectorySnapshot } from '#base/model/namespace-record';
 import type { Clock } from '#base/runtime/clock';
@@ -16,14 +17,18 @@ import {
 } from '#base/wire/tls-listener';
 import type { AuditWriter } from '#core/audit/audit-writer';
 import { EnginePool, type EngineTarget } from '#core/engine/engine-pool';
+import type { ConnectionLoad } from '#core/limits/connection-load';
+import { Limits } from '#core/limits/limits';
+import type { NamespaceUse } from '#core/limits/namespace-load';
 import type { Sealing } from '#core/sealing/sealing';
 import { Connections, type HeldSession } from './connections.ts';
 import { Deadlines } from './deadlines.ts';
-import { type ConnectionLoad, type GrpcDoorDeps, serveGrpcStream } from './grpc-door.ts';
+import { type GrpcDoorDeps, serveGrpcStream } from './grpc-door.ts';
 import { openHttpDoor } from './http-api/open-http-door.ts';
 import type { Connection } from './identified-call.ts';
 import { Identifier } from './identify.ts';
 import { Recorder } from './record.ts';
+import { recordFault } from './record-fault.ts';
 import { streamServices } from './stream-services.ts';
 
 export interface GatewayOptions {
@@ -44,6 +49,8 @@ export interface GatewayOptions {
     tokenKeys(): TokenKeyring;
     onChange(listener: (snapshot: DirectorySnapshot, changedIds: readonly string[]) => void): () => void;
   };
+  /** Absent: the defaults. */
+  readonly limits?: PlatformLimits;
   readonly sealing: Sealing;
   readonly engine: {
     target(): EngineTarget;
@@ -60,6 +67,10 @@ export interface Gateway {
   readonly https: { readonly host: string; readonly port: number } | undefined;
   setIdentity(identity: ServerIdentity): void;
   openConnections(): number;
+  /** Takes other limits into force. @returns whether they differ from those that were. */
+  setLimits(limits: PlatformLimits): boolean;
+  /** What a namespace has under way; undefined where it never had a connection. */
+  use(namespaceId: string): NamespaceUse | undefined;
   /**
    * Takes nothing new and tells every client to go elsewhere (GOAWAY). Resolves when all running calls but
    * long polls are answered, or after `withinMs`.
@@ -85,6 +96,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const recorder = new Recorder(options.audit, clock);
   const pool = new EnginePool({ target: options.engine.target, log });
   const deadlines = new Deadlines(() => clock.monotonicMs());
+  const limits = new Limits(clock, options.limits);
   const connections = new Connections(identifier, () => directory.snapshot(), clock);
   const deps: GrpcDoorDeps = {
     snapshot: () => directory.snapshot(),
@@ -103,39 +115,31 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     streamServices: streamServices({ healthy: options.engine.healthy, nexusEnabled: options.nexusEnabled }),
   };
 
-  type Accept = (socket: TLSSocket, connection: Connection) => HeldSession;
+  type Accept = (socket: TLSSocket, connection: Connection, load: ConnectionLoad) => HeldSession;
   const onSocket = (socket: TLSSocket, serverName: string, accept: Accept): void => {
-    const namespaceId = namespaceOfHost(serverName, domain);
+    const namespaceId = namespaceOfHost(serverName, domain) ?? '';
+    const openedAtMs = clock.monotonicMs();
+    const snapshot = directory.snapshot();
+    const refuse = (reason: string, detail: string, connectionId: string = uuidV7(clock.now())): void => {
+      recorder.connection({ connectionId, peer: peerOf(socket), namespaceId, reason, detail });
+      socket.destroy();
+    };
     if (directory.state() === 'expired') {
-      const facts = {
-        connectionId: uuidV7(clock.now()),
-        peer: peerOf(socket),
-        namespaceId: namespaceId ?? '',
-      };
-      recorder.connection({
-        ...facts,
-        reason: 'directory_unavailable',
-        detail: 'the snapshot is too old to serve',
-      });
-      socket.destroy();
-      return;
+      return refuse('directory_unavailable', 'the snapshot is too old to serve');
     }
-    const connection = connectionOf(socket, namespaceId ?? '', clock.monotonicMs(), (candidate) =>
-      identifier.admits(candidate, directory.snapshot()),
+    const { connection, refused } = connectionOf(socket, namespaceId, openedAtMs, (candidate) =>
+      identifier.admits(candidate, snapshot),
     );
-    if (connection.refused !== undefined) {
-      const { code, detail } = connection.refused;
-      recorder.connection({
-        connectionId: connection.connection.id,
-        peer: connection.connection.peer,
-        namespaceId: namespaceId ?? '',
-        reason: code,
-        detail: detail ?? '',
-      });
-      socket.destroy();
-      return;
+    const record = snapshot.namespaces.get(namespaceId);
+    if (refused !== undefined || record === undefined) {
+      return refuse(refused?.code ?? 'namespace_unknown', refused?.detail ?? '', connection.id);
     }
-    connections.add(connection.connection, accept(socket, connection.connection));
+    const load = limits.connect(record);
+    if (load === undefined) return refuse('connection_limit', '', connection.id);
+    socket.once('close', () => load.close());
+    // The client may be gone already: then nobody tells.
+    if (socket.closed) load.close();
+    return connections.add(connection, accept(socket, connection, load));
   };
 
   const listen = (
@@ -159,6 +163,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         return { caPem: record.caBundlePem, of: record };
       },
       onSocket: (socket, serverName) => onSocket(socket, serverName, accept),
+      beginHandshake: (address) => {
+        const source = limits.sources.begin(address, clock.monotonicMs());
+        return source === undefined ? undefined : () => limits.sources.end(source);
+      },
       onRefused: ({ reason, detail, peer, serverName }) => {
         recorder.connection({
           connectionId: uuidV7(clock.now()),
@@ -169,15 +177,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         });
       },
     });
-  const listener = await listen(options.grpc, ['h2'], (socket, connection) =>
-    acceptGrpc(socket, connection, deps),
+  const listener = await listen(options.grpc, ['h2'], (socket, connection, load) =>
+    acceptGrpc(socket, { connection, load, streamsMax: limits.streamsMax }, deps),
   );
-  const http = options.https === undefined ? undefined : openHttpDoor(deps);
+  const http = options.https === undefined ? undefined : openHttpDoor(deps, () => limits.streamsMax);
   const httpListener =
     options.https === undefined || http === undefined
       ? undefined
       : await listen(options.https, ['h2', 'http/1.1'], http.accept);
-  const stopWatching = directory.onChange((_, changedIds) => connections.sweep(new Set(changedIds)));
+  const stopWatching = directory.onChange((snapshot, changedIds) => {
+    connections.sweep(new Set(changedIds));
+    limits.prune(snapshot);
+  });
   let listening = true;
   const stopListening = (): void => {
     if (!listening) return;
@@ -196,6 +207,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       httpListener?.setIdentity(identity);
     },
     openConnections: () => connections.size,
+    setLimits: (next) => limits.set(next),
+    use: (namespaceId) => limits.use(namespaceId),
     async quiesce(withinMs) {
       stopListening();
       const end = clock.monotonicMs() + withinMs;
@@ -239,9 +252,22 @@ function connectionOf(
   };
 }
 
-function acceptGrpc(socket: TLSSocket, connection: Connection, deps: GrpcDoorDeps): HeldSession {
-  const session = startHttp2Session(socket);
-  const load: ConnectionLoad = { bytes: 0 };
+interface AcceptedGrpc {
+  readonly connection: Connection;
+  readonly load: ConnectionLoad;
+  readonly streamsMax: number;
+}
+
+function acceptGrpc(
+  socket: TLSSocket,
+  { connection, load, streamsMax }: AcceptedGrpc,
+  deps: GrpcDoorDeps,
+): HeldSession {
+  const session = startHttp2Session(socket, {
+    streamsMax,
+    now: () => deps.recorder.now(),
+    onFault: (fault) => recordFault(deps.recorder, connection, fault),
+  });
   session.on('error', () => undefined);
   session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
     try {

@@ -49,6 +49,7 @@ function record(id: string, uuid: string, engineId: string): NamespaceRecord {
     kmsKey: '',
     clientEncryption: 'off',
     plaintextAllowed: [],
+    limits: {},
     revision: 1,
   } satisfies NamespaceRecord);
 }

@@ -70,8 +70,9 @@ test('a migration that is interrupted leaves whole steps only, and the next star
     [
       { version: 1, name: 'directory', applied_at_ms: 1 },
       { version: 2, name: 'sealing', applied_at_ms: 1 },
-      { version: 3, name: 'second', applied_at_ms: 1 },
-      { version: 4, name: 'third', applied_at_ms: 1 },
+      { version: 3, name: 'limits', applied_at_ms: 1 },
+      { version: 4, name: 'second', applied_at_ms: 1 },
+      { version: 5, name: 'third', applied_at_ms: 1 },
     ],
   );
 });

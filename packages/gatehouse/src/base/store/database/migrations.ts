@@ -12,6 +12,7 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { name: 'directory', up: createDirectory },
   { name: 'sealing', up: addSealing },
+  { name: 'limits', up: addLimits },
 ];
 
 /** The database was made by a newer version: opening it could misread what it means. */
@@ -154,4 +155,9 @@ async function addSealing(transaction: Transaction<DirectorySchema>): Promise<vo
     outcome text not null,
     detail text not null,
     claimed_until_ms bigint not null)`.execute(transaction);
+}
+
+async function addLimits(transaction: Transaction<DirectorySchema>): Promise<void> {
+  // Empty: the limits of the platform.
+  await sql`alter table namespaces add column limits text not null default '{}'`.execute(transaction);
 }

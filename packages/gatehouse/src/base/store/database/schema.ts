@@ -38,6 +38,8 @@ export interface NamespaceTable {
   kms_key: string;
   client_encryption: 'off' | 'report' | 'require';
   plaintext_allowed: string;
+  /** JSON object of those that differ from the platform's. */
+  limits: string;
   created_at_ms: number;
   revision: number;
 }

@@ -1,11 +1,9 @@
 import { refuse } from '#base/model/refusals';
 import { REQUEST_BYTES_MAX } from '#base/wire/grpc-message';
-import type { ConnectionLoad } from '../grpc-door.ts';
+import type { ConnectionLoad } from '#core/limits/connection-load';
 import type { Call } from '../pipeline.ts';
 import type { HttpExchange } from './http-exchange.ts';
 
-/** Bytes of requests that one connection may have in flight, as on the gRPC port. */
-const CONNECTION_BYTES_MAX = 64 * 1024 * 1024;
 /** threats.md T-028: a body that has not come by then is not waited for. */
 const BODY_TIMEOUT_MS = 30_000;
 
@@ -33,16 +31,16 @@ export function gatherBody(
   let counted = true;
   exchange.onClose(() => {
     clearTimeout(timer);
-    if (counted) load.bytes -= size;
+    if (counted) load.releaseRequest(size);
     counted = false;
   });
   body.on('data', (chunk: Buffer) => {
     if (call.isOver || !counted) return;
     size += chunk.length;
-    load.bytes += chunk.length;
+    const over = load.holdRequest(chunk.length);
     chunks.push(chunk);
     if (size > REQUEST_BYTES_MAX) call.refuse(refuse('message_too_large'));
-    else if (load.bytes > CONNECTION_BYTES_MAX) call.refuse(refuse('memory_limit'));
+    else if (over !== undefined) call.refuse(refuse(over));
   });
   body.on('end', () => {
     clearTimeout(timer);

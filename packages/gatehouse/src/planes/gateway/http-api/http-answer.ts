@@ -36,6 +36,7 @@ export function writeHttpAnswer(exchange: HttpExchange, facts: HttpAnswerFacts, 
   for (let index = 0; index + 1 < answer.headers.length; index += 2) {
     headers[`grpc-metadata-${answer.headers[index]}`] = answer.headers[index + 1] ?? '';
   }
+  if (answer.retryAfterSeconds !== undefined) headers['retry-after'] = String(answer.retryAfterSeconds);
   const { httpStatus, text } = contentOf(facts, answer);
   headers['content-length'] = String(Buffer.byteLength(text));
   exchange.answer(httpStatus, headers, text);

@@ -1,5 +1,5 @@
 import { uuidV7 } from '#base/runtime/ids';
-import type { ConnectionLoad } from '../grpc-door.ts';
+import type { ConnectionLoad } from '#core/limits/connection-load';
 import type { CallHead, Connection } from '../identified-call.ts';
 import { Call, type PipelineDeps } from '../pipeline.ts';
 import { type AnswerForm, answerForm, bodyForm } from './answer-form.ts';
@@ -28,7 +28,7 @@ export function serveHttp(
   const { match } = request;
   const requestId = uuidV7();
   const { head, fault } = readHead(connection, requestId, exchange, request);
-  const call = new Call(deps, head, (answer) => {
+  const call = new Call(deps, head, load, (answer) => {
     writeHttpAnswer(exchange, { requestId, match, form: request.form, log: deps.log }, answer);
   });
   exchange.onClose(() => call.cancel());
