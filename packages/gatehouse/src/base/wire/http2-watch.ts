@@ -80,6 +80,7 @@ export class Http2Watch {
   #resetPoints = RESET_POINTS_MAX;
   #chunks = 0;
   #isDraining = false;
+  #hadCalls = false;
 
   constructor(session: ServerHttp2Session, socket: TLSSocket, options: Http2WatchOptions) {
     this.#session = session;
@@ -96,6 +97,7 @@ export class Http2Watch {
     const close = this.#closeListener();
     session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
       this.#streams.set(stream, this.#tick);
+      this.#hadCalls = true;
       this.#budget.call(rawHeaders);
       // What came together with the head is in the stream's buffer already.
       this.#budget.body(stream.readableLength);
@@ -229,12 +231,20 @@ export class Http2Watch {
       if (session.destroyed) return;
       this.#cutOffLater();
       const [error] = given;
-      const fault = error instanceof Error ? faultOf(error) : undefined;
+      const fault = error instanceof Error && !this.#isFarewell(error) ? faultOf(error) : undefined;
       if (fault !== undefined) this.#options.onFault(fault);
       const answer = fault === undefined ? undefined : codes[fault.reason];
       if (answer === undefined) destroy(...given);
       else destroy(error, answer);
     };
+  }
+
+  /**
+   * Clients in Go and Java say goodbye with a GOAWAY for the highest stream id there is, which nghttp2 takes for a
+   * breach of the protocol, since it is none of ours (RFC 9113 section 6.8 lets a sender name any).
+   */
+  #isFarewell(error: Error & { readonly code?: string }): boolean {
+    return error.code === 'ERR_HTTP2_ERROR' && this.#hadCalls && this.#streams.size === 0;
   }
 
   /** The last frames may wait for a client that does not read, and the socket for one that does not hang up. */
