@@ -63,7 +63,10 @@ test('F-23 a directory of a newer version is refused in words, left as it is, an
 });
 
 test('F-23 a directory of the version before is brought up to date, with its namespaces and keys', async () => {
-  change('alter table namespaces drop column limits', 'delete from directory_migrations where version >= 3');
+  change(
+    'alter table namespaces drop column nexus_peers',
+    'delete from directory_migrations where version >= 4',
+  );
   await works();
   const database = new DatabaseSync(place.database, { readOnly: true });
   const marks = database.prepare('select version from directory_migrations order by version').all();

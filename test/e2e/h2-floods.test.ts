@@ -256,6 +256,14 @@ describe('T-027a floods of frames that carry nothing', () => {
     });
   }
 
+  test('T-027a a client that has made good calls may not flood afterwards', async () => {
+    await endsConnection(site, { ...flood, engineSaw: 1 }, async (peer) => {
+      await peer.send(callHead(site, 1, 'GetSystemInfo'), emptyMessage(1));
+      await peer.next(({ type, flags }) => type === FrameType.headers && (flags & Flag.endStream) !== 0);
+      await peer.send(many(1500, () => ping));
+    });
+  });
+
   test('T-027a a flood of WINDOW_UPDATE of a parked poll ends the poll at the engine', async () => {
     await endsConnection(site, { ...flood, engineSaw: 1 }, (peer) =>
       peer.send(

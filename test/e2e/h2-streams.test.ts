@@ -148,6 +148,17 @@ describe('T-028b too many streams, and connections that do nothing', () => {
     if (!socket.closed) await once(socket, 'close');
   });
 
+  test('T-028b the goodbye of Go and Java clients, a GOAWAY for the highest stream there is, is no fault', async () => {
+    await site.ask({ reset: true });
+    const peer = await openPeer(site);
+    await answers(peer, 1);
+    await peer.next(({ type, flags }) => type === FrameType.headers && (flags & Flag.endStream) !== 0);
+    await peer.send(frame(FrameType.goaway, 0, 0, Buffer.concat([word(0x7fffffff), word(0)])));
+    await peer.ended;
+    const state = await site.until(({ connections }) => connections === 0, 'it goes');
+    assert.deepEqual(state.counts, { 'call ok ok': 1 });
+  });
+
   test('T-028b a stream that is answered and that its client keeps half open is ended', async () => {
     await site.ask({ reset: true });
     const peer = await openPeer(site);

@@ -13,6 +13,7 @@ const CALLER = 'default.local';
 const HANDLER = 'beta.local';
 const BYSTANDER = 'gamma.local';
 const UNSEALED = 'delta.local';
+const PERMISSION_DENIED = 7;
 const DATA_LOSS = 15;
 const COMPLETE_WORKFLOW = 4;
 
@@ -199,6 +200,30 @@ describe('ciphertexts and plaintexts put where Nexus is', { concurrency: false }
       const { data } = result ?? failure.cause.encodedAttributes;
       assert.ok(Buffer.from(data).includes(Buffer.from(secret.data)));
     }
+  });
+
+  test('a caller from whom an endpoint is taken goes on reading what it was answered, and calls no more', async () => {
+    const { platform } = site.house.up;
+    const listed = platform.directory.snapshot().namespaces.get(CALLER);
+    assert.ok(listed);
+    const list = (...nexusEndpoints: readonly string[]) =>
+      platform.applyNamespaces([{ id: CALLER, caPem: listed.caBundlePem, nexusEndpoints }]);
+    await callHandler(CALLER, 'to-handler', json('asked'));
+    const { taskToken, request } = await takeNexusTask(tenantOf(HANDLER));
+    await list();
+    const variant = { case: 'syncSuccess', value: { payload: request.variant.value.payload } };
+    const response = { variant: { case: 'startOperation', value: { variant } } };
+    await tenantOf(HANDLER).ask('RespondNexusTaskCompleted', { taskToken, response });
+    const result = await until('the result is there', async () =>
+      resultIn(await historyOf(tenantOf(CALLER), workflowId)),
+    );
+    assert.equal(result, '"asked"');
+    // The workflow goes on, and may not call again.
+    const task = await tenantOf(CALLER).takeTask(workflowId);
+    const schedule = commands.scheduleNexus({ endpoint: 'to-handler', service: 's', operation: 'o' });
+    assert.equal((await tenantOf(CALLER).complete(task, [schedule])).status, PERMISSION_DENIED);
+    assert.equal((await tenantOf(CALLER).complete(task, [commands.completeWorkflow()])).status, 0);
+    await list('to-handler');
   });
 
   test('T-081 what an erased namespace answered is lost to its callers, who go on with all else', async () => {

@@ -36,14 +36,17 @@ export interface H2specCase {
 }
 
 /** Runs every case, strictly. @throws Error where there is no report. */
-export async function runH2spec(h2spec: string, { port, path }: H2specTarget): Promise<readonly H2specCase[]> {
+export async function runH2spec(
+  h2spec: string,
+  { port, path }: H2specTarget,
+): Promise<readonly H2specCase[]> {
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-h2spec-'));
   try {
     const report = join(folder, 'report.xml');
     await runProgram(h2spec, [
       ...['-h', '127.0.0.1', '-p', String(port), '-P', path],
-      // Strict; two seconds for an answer are short on a busy machine.
-      ...['-S', '-o', '4', '-j', report],
+      // Strict; its two seconds for an answer are short on a busy machine.
+      ...['-S', '-o', '3', '-j', report],
     ]);
     return readReport(await readFile(report, 'latin1'));
   } finally {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NamespaceRecord } from '#base/model/namespace-record';
-import { nexusPeers } from './nexus-peers.ts';
+import { nexusPeers, rememberNexusPeers } from './nexus-peers.ts';
 
 function recordOf(name: string, nexusEndpoints: readonly string[] = []): NamespaceRecord {
   return Object.freeze({
@@ -66,13 +66,34 @@ test('a change of the directory counts from the next question on', () => {
   assert.deepEqual(peersOf(handler), []);
 });
 
-test('former peers that still live are peers, in the incarnation of then', () => {
-  const former = (uuid: string): readonly string[] => formerPeers.get(uuid) ?? [];
-  const formerPeers = new Map([[other.uuid, [handler.uuid, '0190-gone']]]);
-  const peersOf = nexusPeers(() => everybody, [], former);
-  assert.deepEqual(namesOf(peersOf(other)), ['handler']);
+test('who was called once stays a peer on both sides, in the incarnation of then', () => {
+  const before = { ...other, nexusPeers: [handler.uuid, '0190-gone'] };
+  const peersOf = nexusPeers(() => snapshotOf(before, handler, second), []);
+  assert.deepEqual(namesOf(peersOf(before)), ['handler']);
+  assert.deepEqual(namesOf(peersOf(handler)), ['other']);
+  assert.deepEqual(namesOf(peersOf(second)), []);
   const again = { ...handler, uuid: '0191-handler' };
-  assert.deepEqual(nexusPeers(() => snapshotOf(other, again), [], former)(other), []);
-  formerPeers.set(other.uuid, [caller.uuid]);
-  assert.deepEqual(namesOf(peersOf(other)), ['caller']);
+  assert.deepEqual(nexusPeers(() => snapshotOf(before, again), [])(before), []);
+});
+
+test('every connection is written down once', async () => {
+  const written: unknown[] = [];
+  const directory = (...records: readonly NamespaceRecord[]) => ({
+    snapshot: () => snapshotOf(...records),
+    write: {
+      async addNexusPeers(id: string, uuids: readonly string[]) {
+        written.push([id, uuids]);
+        return caller;
+      },
+    },
+  });
+  await rememberNexusPeers(directory(caller, second, handler, other), endpoints);
+  assert.deepEqual(written.splice(0), [
+    [caller.id, [handler.uuid]],
+    [second.id, [handler.uuid]],
+  ]);
+  const known = { ...caller, nexusPeers: [handler.uuid] };
+  await rememberNexusPeers(directory(known, handler), endpoints);
+  await rememberNexusPeers(directory(caller, handler), []);
+  assert.deepEqual(written, []);
 });

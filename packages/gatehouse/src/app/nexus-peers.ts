@@ -1,48 +1,62 @@
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
+import type { Directory, DirectoryWriter } from '#base/store/directory';
 import type { NexusEndpoint } from '#core/engine/register-nexus-endpoint';
 
-/** Uuids of the namespaces that were connected with one of this uuid at some time. */
-export type FormerPeers = (uuid: string) => readonly string[];
-
 /**
- * Finds the namespaces that Nexus connects with one: those it may call, and those that may call it, by the
- * configuration alone. The engine's word does not count: who can write its store could connect anybody.
- * @param former what stands in histories from then must stay readable.
+ * Finds the namespaces that Nexus connects with one, or once did: those it may call, and those that may call it. By
+ * the configuration and the directory alone; the engine's word does not count, since who can write its store could
+ * connect anybody.
  */
 export function nexusPeers(
   snapshot: () => DirectorySnapshot,
   endpoints: readonly NexusEndpoint[],
-  former: FormerPeers = () => NOBODY,
 ): (record: NamespaceRecord) => readonly NamespaceRecord[] {
   const known = new WeakMap<NamespaceRecord, Known>();
-  const connected = connections(endpoints);
+  const mayCall = callsBy(endpoints);
+  const calls = (caller: NamespaceRecord, handler: NamespaceRecord): boolean =>
+    mayCall(caller, handler) || caller.nexusPeers?.includes(handler.uuid) === true;
   return (record) => {
     const { namespaces } = snapshot();
-    const uuids = former(record.uuid);
-    if (endpoints.length === 0 && uuids.length === 0) return NOBODY;
     const held = known.get(record);
-    if (held?.namespaces === namespaces && held.former === uuids) return held.peers;
+    if (held?.namespaces === namespaces) return held.peers;
     const peers = [...namespaces.values()].filter(
-      (other) => other.uuid !== record.uuid && (uuids.includes(other.uuid) || connected(record, other)),
+      (other) => other.uuid !== record.uuid && (calls(record, other) || calls(other, record)),
     );
-    known.set(record, { namespaces, former: uuids, peers });
+    known.set(record, { namespaces, peers });
     return peers;
   };
 }
 
-const NOBODY: readonly never[] = Object.freeze([]);
+/**
+ * Writes down which namespaces Nexus connects now, since what stands in the histories of callers must stay readable
+ * after that. Before and after the callers' lists change.
+ * @throws Refusal `directory_unavailable`
+ */
+export async function rememberNexusPeers(
+  directory: Pick<Directory, 'snapshot'> & { readonly write: Pick<DirectoryWriter, 'addNexusPeers'> },
+  endpoints: readonly NexusEndpoint[],
+): Promise<void> {
+  if (endpoints.length === 0) return;
+  const mayCall = callsBy(endpoints);
+  const namespaces = [...directory.snapshot().namespaces.values()];
+  for (const caller of namespaces) {
+    if (caller.nexusEndpoints.length === 0) continue;
+    const uuids = namespaces
+      .filter((other) => other.uuid !== caller.uuid && mayCall(caller, other))
+      .map(({ uuid }) => uuid)
+      .filter((uuid) => caller.nexusPeers?.includes(uuid) !== true);
+    if (uuids.length > 0) await directory.write.addNexusPeers(caller.id, uuids);
+  }
+}
 
 interface Known {
   readonly namespaces: DirectorySnapshot['namespaces'];
-  readonly former: readonly string[];
   readonly peers: readonly NamespaceRecord[];
 }
 
-function connections(
+function callsBy(
   endpoints: readonly NexusEndpoint[],
-): (one: NamespaceRecord, other: NamespaceRecord) => boolean {
+): (caller: NamespaceRecord, handler: NamespaceRecord) => boolean {
   const targets = new Map(endpoints.map(({ name, namespace }) => [name, namespace]));
-  const calls = (caller: NamespaceRecord, handler: NamespaceRecord): boolean =>
-    caller.nexusEndpoints.some((name) => targets.get(name) === handler.id);
-  return (one, other) => calls(one, other) || calls(other, one);
+  return (caller, handler) => caller.nexusEndpoints.some((name) => targets.get(name) === handler.id);
 }

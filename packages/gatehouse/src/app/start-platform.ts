@@ -21,6 +21,7 @@ import { ensureNexusEndpoints } from './ensure-nexus-endpoints.ts';
 import type { Home } from './home.ts';
 import { judgeSealedAttributes } from './judge-encryption.ts';
 import { type KmsKeys, type KmsSpecs, openKmsKeys } from './kms-keys.ts';
+import { rememberNexusPeers } from './nexus-peers.ts';
 import { type EngineChoice, type Machine, openEngine, type Step } from './open-engine.ts';
 import { type KeyLives, type OpenSealing, openSealing } from './open-sealing.ts';
 import { type IdentityFiles, type IdentityWatch, loadIdentity, watchIdentity } from './server-identity.ts';
@@ -143,7 +144,11 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
     judge(wanted);
     const faults = await judgeSealedAttributes(directory, engine, wanted);
     if (faults.length > 0) throw new NamespacesRefused(faults, wanted);
-    return await applyNamespaces(parts, wanted);
+    // What a change takes away must be known before, what it gives after.
+    await rememberNexusPeers(directory, endpoints);
+    const changes = await applyNamespaces(parts, wanted);
+    await rememberNexusPeers(directory, endpoints);
+    return changes;
   };
   await step('Registering namespaces', () => applyIfPossible(apply, options));
   if (endpoints.length > 0) {

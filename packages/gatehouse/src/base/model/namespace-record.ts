@@ -20,6 +20,11 @@ export interface NamespaceRecord {
   readonly allowTls12: boolean;
   /** Nexus endpoints that this namespace's workflows may call, where Nexus is on. */
   readonly nexusEndpoints: readonly string[];
+  /**
+   * Uuids of the namespaces that its workflows may call or once could: what those answered stands in its histories,
+   * and must stay readable there when an endpoint is taken from it.
+   */
+  readonly nexusPeers?: readonly string[];
   /** `strict`: the audit record is on disk before the caller gets its answer. */
   readonly auditMode: 'relaxed' | 'strict';
   /** How its payloads, memos, headers and failures are kept. */

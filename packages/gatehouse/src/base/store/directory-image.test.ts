@@ -17,6 +17,7 @@ function row(id: string, revision: number, more: Partial<NamespaceTable> = {}): 
     certificate_filters: '[{"commonName":"worker"}]',
     allow_tls12: 0,
     nexus_endpoints: '[]',
+    nexus_peers: '[]',
     audit_mode: 'relaxed',
     sealing: 'on',
     sealed_attributes: '[]',

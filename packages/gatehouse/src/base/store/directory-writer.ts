@@ -15,6 +15,7 @@ import {
   checkFilters,
   checkLimits,
   checkName,
+  checkPeers,
   checkRegion,
   checkRetention,
 } from './input-checks.ts';
@@ -83,6 +84,7 @@ export function createDirectoryWriter({
       checkEndpoints(endpoints);
       return change(id, { nexus_endpoints: JSON.stringify(endpoints) }, expected);
     },
+    addNexusPeers: (id, uuids) => write((scope) => insertNexusPeers(scope, id, uuids)),
     async setEngineId(id, engineId, expected) {
       checkName("the engine's id", engineId);
       return change(id, { engine_id: engineId }, expected);
@@ -131,6 +133,7 @@ function rowOf(namespace: NewNamespace, nowMs: number): Omit<NamespaceTable, 're
     certificate_filters: JSON.stringify(namespace.certificateFilters ?? []),
     allow_tls12: namespace.allowTls12 === true ? 1 : 0,
     nexus_endpoints: JSON.stringify(namespace.nexusEndpoints ?? []),
+    nexus_peers: '[]',
     audit_mode: namespace.auditMode ?? 'relaxed',
     sealing: namespace.sealing ?? 'on',
     sealed_attributes: JSON.stringify(namespace.sealedAttributes ?? []),
@@ -192,6 +195,28 @@ async function insertNamespace(
     .returningAll()
     .executeTakeFirstOrThrow();
   return recordOfRow(made);
+}
+
+/** Reads and writes in one transaction, so that of two writers neither's are lost. */
+async function insertNexusPeers(
+  scope: WriteScope,
+  id: string,
+  uuids: readonly string[],
+): Promise<NamespaceRecord> {
+  const alive = await scope.transaction
+    .selectFrom('namespaces')
+    .select(['id', 'uuid', 'nexus_peers'])
+    .where('state', '<>', 'deleted')
+    .where((where) => where.or([where('id', '=', id), where('uuid', 'in', [...uuids, ''])]))
+    .execute();
+  const known = new Set(alive.map(({ uuid }) => uuid));
+  if (!uuids.every((uuid) => known.has(uuid))) {
+    throw refuse('input_invalid', { publicDetail: 'a Nexus peer that is no namespace' });
+  }
+  const held: readonly string[] = JSON.parse(alive.find((row) => row.id === id)?.nexus_peers ?? '[]');
+  const peers = [...new Set([...held, ...uuids])];
+  checkPeers(peers);
+  return await updateNamespace(scope, id, { nexus_peers: JSON.stringify(peers) }, undefined);
 }
 
 async function updateNamespace(

@@ -150,6 +150,11 @@ export interface DirectoryWriter {
     endpoints: readonly string[],
     expectedRevision?: number,
   ): Promise<NamespaceRecord>;
+  /**
+   * Remembers namespaces that Nexus connects with this one, by their uuids, for good.
+   * @throws Refusal `input_invalid` for more than can be kept, or what is no living namespace's uuid.
+   */
+  addNexusPeers(id: string, uuids: readonly string[]): Promise<NamespaceRecord>;
   /** Give the revision that was read before the engine was asked: the namespace may be another by now. */
   setEngineId(id: string, engineId: string, expectedRevision?: number): Promise<NamespaceRecord>;
   setRetentionDays(id: string, days: number, expectedRevision?: number): Promise<NamespaceRecord>;

@@ -15,6 +15,8 @@ const CA_BUNDLE_CHARS_MAX = 64 * 1024;
 const FILTERS_MAX = 25;
 const FILTER_CHARS_MAX = 1_024;
 const NEXUS_ENDPOINTS_MAX = 1_000;
+/** As many as endpoints, each of which led to a few namespaces over the years. */
+const NEXUS_PEERS_MAX = 4_000;
 const NAME_CHARS_MAX = 200;
 /** Temporal Cloud: 1 to 90 days. */
 const RETENTION_DAYS_MAX = 90;
@@ -55,6 +57,10 @@ export function checkRetention(days: number): void {
 export function checkEndpoints(endpoints: readonly string[]): void {
   demand(endpoints.length <= NEXUS_ENDPOINTS_MAX, `at most ${NEXUS_ENDPOINTS_MAX} Nexus endpoints`);
   for (const endpoint of endpoints) checkName('a Nexus endpoint', endpoint);
+}
+
+export function checkPeers(uuids: readonly string[]): void {
+  demand(uuids.length <= NEXUS_PEERS_MAX, `at most ${NEXUS_PEERS_MAX} namespaces ever called through Nexus`);
 }
 
 export function checkName(what: string, name: string): void {

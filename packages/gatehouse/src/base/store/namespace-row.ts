@@ -20,6 +20,7 @@ export function recordOfRow(row: NamespaceTable): NamespaceRecord {
     certificateFilters: listOf<CertificateFilter>('certificate_filters', row.certificate_filters, isFilter),
     allowTls12: row.allow_tls12 === 1,
     nexusEndpoints: listOf<string>('nexus_endpoints', row.nexus_endpoints, isText),
+    nexusPeers: listOf<string>('nexus_peers', row.nexus_peers, isText),
     auditMode: oneOf('audit_mode', row.audit_mode, ['relaxed', 'strict']),
     sealing: oneOf('sealing', row.sealing, ['off', 'migrate', 'on']),
     sealedAttributes: listOf<string>('sealed_attributes', row.sealed_attributes, isText),
@@ -35,6 +36,7 @@ export function freezeRecord(record: NamespaceRecord): NamespaceRecord {
   for (const filter of record.certificateFilters) Object.freeze(filter);
   Object.freeze(record.certificateFilters);
   Object.freeze(record.nexusEndpoints);
+  Object.freeze(record.nexusPeers);
   Object.freeze(record.sealedAttributes);
   Object.freeze(record.plaintextAllowed);
   Object.freeze(record.limits);

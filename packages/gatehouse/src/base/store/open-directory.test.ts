@@ -106,6 +106,7 @@ for (const kind of [sqlite, postgres]) {
         certificateFilters: [{ organization: 'acme' }, { commonName: 'x' }],
         allowTls12: true,
         nexusEndpoints: ['billing', 'payments'],
+        nexusPeers: [],
         auditMode: 'relaxed',
         sealing: 'migrate',
         sealedAttributes: ['CustomerId'],
@@ -121,6 +122,28 @@ for (const kind of [sqlite, postgres]) {
       assert.equal(directory.state(), 'current');
       await close(directory);
       assert.deepEqual((await open('b')).snapshot().namespaces.get('default.local'), expected);
+    });
+
+    test('Nexus peers only come to those that are known, and must be namespaces', async () => {
+      await fresh();
+      const directory = await open('a');
+      const { write } = directory;
+      await write.createAccount('local');
+      const made = [];
+      for (const id of ['caller.local', 'first.local', 'second.local']) {
+        made.push(await write.createNamespace(namespace(id)));
+      }
+      const [, first, second] = made.map(({ uuid }) => uuid);
+      assert.ok(first !== undefined && second !== undefined);
+      await write.addNexusPeers('caller.local', [first]);
+      await write.setNexusEndpoints('caller.local', []);
+      await write.addNexusPeers('caller.local', [second, first]);
+      const peers = () => directory.snapshot().namespaces.get('caller.local')?.nexusPeers;
+      assert.deepEqual(peers(), [first, second]);
+      await assert.rejects(write.addNexusPeers('caller.local', ['nobody']), refusedWith('input_invalid'));
+      await assert.rejects(write.addNexusPeers('nobody.local', [first]), refusedWith('namespace_unknown'));
+      await write.deleteNamespace('first.local');
+      assert.deepEqual(peers(), [first, second]);
     });
 
     test('bad input, a missing account, a name in use and a stale revision are refused in words', async () => {
@@ -263,7 +286,7 @@ for (const kind of [sqlite, postgres]) {
         assert.equal(each.tokenKeys().verify(1, [Buffer.of(1)], mac), true);
       }
       assert.equal((await database.sql('select id from token_keys')).length, 1);
-      assert.equal((await database.sql('select version from directory_migrations')).length, 3);
+      assert.equal((await database.sql('select version from directory_migrations')).length, 4);
     });
 
     test('F-03 with the database away the snapshot serves, writes are refused, and all recovers', async () => {
@@ -421,7 +444,7 @@ for (const kind of [sqlite, postgres]) {
       await fresh();
       const running = await open('a', { pollMs: 50 });
       await database.sql("insert into directory_migrations values (999, 'future', 0)");
-      await assert.rejects(open('b'), /schema version 999, this version of Gatehouse knows up to 3: upgrade/);
+      await assert.rejects(open('b'), /schema version 999, this version of Gatehouse knows up to 4: upgrade/);
       await database.sql('update directory_state set revision = revision + 1');
       await until('detached', () => running.state() === 'detached');
       await assert.rejects(running.write.createAccount('local'), refusedWith('directory_unavailable'));

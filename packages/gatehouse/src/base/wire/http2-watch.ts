@@ -57,6 +57,7 @@ const RECORD_OVERHEAD_MAX = 4;
 
 /** What the runtime reports when it gives up on a peer, by nghttp2's own numbers. */
 const FLOOD_ERRNOS: ReadonlySet<unknown> = new Set([-904, -905]);
+const BREACH_ERRNO = -505;
 
 /**
  * Watches one HTTP/2 connection for what the runtime lets pass: floods, resets, silence, answers that nobody reads.
@@ -243,8 +244,8 @@ export class Http2Watch {
    * Clients in Go and Java say goodbye with a GOAWAY for the highest stream id there is, which nghttp2 takes for a
    * breach of the protocol, since it is none of ours (RFC 9113 section 6.8 lets a sender name any).
    */
-  #isFarewell(error: Error & { readonly code?: string }): boolean {
-    return error.code === 'ERR_HTTP2_ERROR' && this.#hadCalls && this.#streams.size === 0;
+  #isFarewell(error: Error & { readonly errno?: number }): boolean {
+    return error.errno === BREACH_ERRNO && this.#hadCalls && this.#streams.size === 0;
   }
 
   /** The last frames may wait for a client that does not read, and the socket for one that does not hang up. */

@@ -71,8 +71,9 @@ test('a migration that is interrupted leaves whole steps only, and the next star
       { version: 1, name: 'directory', applied_at_ms: 1 },
       { version: 2, name: 'sealing', applied_at_ms: 1 },
       { version: 3, name: 'limits', applied_at_ms: 1 },
-      { version: 4, name: 'second', applied_at_ms: 1 },
-      { version: 5, name: 'third', applied_at_ms: 1 },
+      { version: 4, name: 'nexus peers', applied_at_ms: 1 },
+      { version: 5, name: 'second', applied_at_ms: 1 },
+      { version: 6, name: 'third', applied_at_ms: 1 },
     ],
   );
 });

@@ -13,6 +13,7 @@ export const migrations: readonly Migration[] = [
   { name: 'directory', up: createDirectory },
   { name: 'sealing', up: addSealing },
   { name: 'limits', up: addLimits },
+  { name: 'nexus peers', up: addNexusPeers },
 ];
 
 /** The database was made by a newer version: opening it could misread what it means. */
@@ -160,4 +161,9 @@ async function addSealing(transaction: Transaction<DirectorySchema>): Promise<vo
 async function addLimits(transaction: Transaction<DirectorySchema>): Promise<void> {
   // Empty: the limits of the platform.
   await sql`alter table namespaces add column limits text not null default '{}'`.execute(transaction);
+}
+
+/** Who was connected before is not known: what is connected at the next start is written then. */
+async function addNexusPeers(transaction: Transaction<DirectorySchema>): Promise<void> {
+  await sql`alter table namespaces add column nexus_peers text not null default '[]'`.execute(transaction);
 }

@@ -32,6 +32,7 @@ export interface NamespaceTable {
   certificate_filters: string;
   allow_tls12: number;
   nexus_endpoints: string;
+  nexus_peers: string;
   audit_mode: 'relaxed' | 'strict';
   sealing: 'off' | 'migrate' | 'on';
   sealed_attributes: string;
