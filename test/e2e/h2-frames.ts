@@ -24,7 +24,7 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-export const HEADER_BYTES = 9;
+const HEADER_BYTES = 9;
 
 export function frame(type: number, flags: number, streamId: number, payload: Uint8Array = empty): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES + payload.length);

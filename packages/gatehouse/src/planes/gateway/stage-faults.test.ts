@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { encode, type RawAnswer, type RawClient, WORKFLOW_SERVICE } from '../../testing/grpc-client.ts';
-import { type AskedPart, type ScriptedSite, startScriptedSite, TENANT } from '../../testing/scripted-site.ts';
+import { encode, type RawAnswer, type RawClient, WORKFLOW_SERVICE } from '#testing/grpc-client';
+import { type AskedPart, type ScriptedSite, startScriptedSite, TENANT } from '#testing/scripted-site';
 
 const OK = 0;
 const INTERNAL = 13;
