@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -101,6 +102,8 @@ async function dial(
   });
   try {
     await pool.acquire();
+    // The client may know before the server does.
+    if (sessions === 0) await once(server, 'session');
     return { reached: true, sessions };
   } catch (error) {
     assert.ok(error instanceof Refusal && error.code === 'engine_unavailable', String(error));
