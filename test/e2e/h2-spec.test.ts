@@ -26,12 +26,14 @@ const known: Readonly<Record<string, string>> = {
     'a window of a stream beyond 2^31-1 ends the connection (RFC 9113 lets a stream error be one)',
 };
 
+const RACE = 'http2/5.1.2/1';
+
 /** At the gRPC port, which answers a GET without DATA. */
 const knownGrpc: Readonly<Record<string, string>> = {
   ...known,
   'generic/2/2': 'looks for DATA; an answer in gRPC that refuses has none',
   'generic/2/3': 'looks for DATA; an answer in gRPC that refuses has none',
-  'http2/5.1.2/1': 'counts on streams that stay open; a GET is refused here before the next one comes',
+  [RACE]: 'counts on streams that stay open; a GET is refused here before the next one comes',
 };
 
 const hasGo = spawnSync('go', ['version']).error === undefined;
@@ -58,8 +60,9 @@ describe('h2spec', { concurrency: true }, () => {
       const failed = cases.filter(({ passed, skipped }) => !passed && !skipped);
       const unknown = failed.filter(({ id }) => expected[id] === undefined);
       assert.deepEqual(unknown, []);
-      // One that passes after all has no place on the list.
-      assert.deepEqual(failed.map(({ id }) => id).sort(), Object.keys(expected).sort());
+      // One that passes after all has no place on the list, but for the one that hangs on who is quicker.
+      const ids = new Set([...failed.map(({ id }) => id), ...(door === 'grpc' ? [RACE] : [])]);
+      assert.deepEqual([...ids].sort(), Object.keys(expected).sort());
       assert.equal(site.alive, true);
     });
   }

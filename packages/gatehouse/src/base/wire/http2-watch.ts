@@ -28,6 +28,8 @@ export interface Http2WatchOptions {
 }
 
 const TICK_MS = 1000;
+/** A Worker that stops has a few polls of whose end it has not heard. */
+const FAREWELL_STREAMS_MAX = 50;
 /** After TLS, the first frames come within the time of a handshake (T-005). */
 const SILENT_MS = 10_000;
 /** As the engine's own frontend: 2 minutes without a call (data-plane.md 5.3). A parked poll is a call. */
@@ -245,7 +247,7 @@ export class Http2Watch {
    * breach of the protocol, since it is none of ours (RFC 9113 section 6.8 lets a sender name any).
    */
   #isFarewell(error: Error & { readonly errno?: number }): boolean {
-    return error.errno === BREACH_ERRNO && this.#hadCalls && this.#streams.size === 0;
+    return error.errno === BREACH_ERRNO && this.#hadCalls && this.#streams.size < FAREWELL_STREAMS_MAX;
   }
 
   /** The last frames may wait for a client that does not read, and the socket for one that does not hang up. */

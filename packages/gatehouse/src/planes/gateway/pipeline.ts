@@ -147,9 +147,7 @@ export class Call {
     const refusal = asRefusal(error);
     const bug = refusal.code === 'internal' || refusal.code === 'engine_refused_gateway';
     if (bug || refusal.row.severity === 'high') {
-      // Its detail may quote a tenant, so it stands in the record alone, sealed there.
-      const { code, stack, cause } = refusal;
-      this.#deps.log.error('call refused', { code, stack, error: cause, requestId: this.#head.requestId });
+      this.#deps.log.error('call refused', { error: refusal, requestId: this.#head.requestId });
     }
     const answer: CallAnswer = {
       status: refusal.grpcStatus,
