@@ -83,7 +83,7 @@ export class Http2Watch {
   #resetPoints = RESET_POINTS_MAX;
   #chunks = 0;
   #isDraining = false;
-  #hadCalls = false;
+  #hadAnswers = false;
 
   constructor(session: ServerHttp2Session, socket: TLSSocket, options: Http2WatchOptions) {
     this.#session = session;
@@ -100,7 +100,6 @@ export class Http2Watch {
     const close = this.#closeListener();
     session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
       this.#streams.set(stream, this.#tick);
-      this.#hadCalls = true;
       this.#budget.call(rawHeaders);
       // What came together with the head is in the stream's buffer already.
       this.#budget.body(stream.readableLength);
@@ -151,7 +150,10 @@ export class Http2Watch {
     if (this.#streams.size === 0) this.#quietSinceMs = this.#tickedMs;
     // Whoever goes on sending after an answer is cut off too, at no cost: that is not held against him. A reset
     // may come without an error code, but then there was no answer.
-    if (stream.rstCode === constants.NGHTTP2_NO_ERROR && stream.headersSent) return;
+    if (stream.rstCode === constants.NGHTTP2_NO_ERROR && stream.headersSent) {
+      this.#hadAnswers = true;
+      return;
+    }
     this.#budget.cutShort(this.#options.streamWindow);
     // A connection that goes takes its streams with it.
     if (began === undefined || this.#session.destroyed || this.#socket.destroyed) return;
@@ -247,7 +249,7 @@ export class Http2Watch {
    * breach of the protocol, since it is none of ours (RFC 9113 section 6.8 lets a sender name any).
    */
   #isFarewell(error: Error & { readonly errno?: number }): boolean {
-    return error.errno === BREACH_ERRNO && this.#hadCalls && this.#streams.size < FAREWELL_STREAMS_MAX;
+    return error.errno === BREACH_ERRNO && this.#hadAnswers && this.#streams.size < FAREWELL_STREAMS_MAX;
   }
 
   /** The last frames may wait for a client that does not read, and the socket for one that does not hang up. */
