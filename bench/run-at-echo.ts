@@ -58,9 +58,7 @@ export async function runAtEcho(
     while (subjects.length > 0) await subjects.pop()?.stop();
     if (options.figures.has('sealing')) {
       say('sealing');
-      for (const [name, starter] of sealing) subjects.push(await start(name, starter));
-      await measureSealedCalls(subjects, load, options, readings);
-      while (subjects.length > 0) await subjects.pop()?.stop();
+      await measureSealing(run, sealing, (name) => join(folder, `${name}-${instances++}`));
       measureSealingSpeed(options, readings, skipped);
     }
     for (const [name, starter] of options.figures.has('memory') ? starters : []) {
@@ -73,5 +71,29 @@ export async function runAtEcho(
   } finally {
     for (const subject of subjects) await subject.stop();
     echo.stop();
+  }
+}
+
+/** Several gateways at once publish their token keys on ports of their own, so each has an echo engine of its own. */
+async function measureSealing(
+  { certificates, load, options, readings }: BenchRun,
+  starters: ReadonlyMap<string, StartSubject>,
+  folderOf: (name: string) => string,
+): Promise<void> {
+  const ends: (() => unknown)[] = [];
+  const subjects: Subject[] = [];
+  try {
+    for (const [name, starter] of starters) {
+      const jwksPort = await findFreePort();
+      const echo = await startEcho(certificates, jwksPort);
+      ends.push(() => echo.stop());
+      const ground = { enginePort: echo.port, jwksPort, certificates, folder: folderOf(name) };
+      const subject = await starter(ground);
+      ends.push(() => subject.stop());
+      subjects.push(subject);
+    }
+    await measureSealedCalls(subjects, load, options, readings);
+  } finally {
+    for (const end of ends.toReversed()) await end();
   }
 }
