@@ -1,10 +1,12 @@
 // Runs test files on Node's own runner, from the sources. Groups: unit (the inner loop), e2e (real clients and engine),
 // soak (fault after fault under load; GATEHOUSE_SOAK_MINUTES).
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { findEngine, PINNED_ENGINE_VERSION } from '../packages/gatehouse/src/core/engine/find-engine.ts';
+import { endHungTests } from './end-hung-tests.ts';
 
 const groups: Readonly<Record<string, readonly string[]>> = {
   unit: [
@@ -41,9 +43,11 @@ await findEngine({
   goEnvironment: process.env,
 });
 // Of one file. A soak may be told to go on for hours, and limits itself.
-const timeoutMs = group === 'soak' ? 2 ** 31 - 1 : 600_000;
+const timeoutMs = { unit: 300_000, e2e: 600_000, soak: 2 ** 31 - 1 }[group] ?? 0;
+/** What a file gets to end by itself after the runner told it to. */
+const GRACE_MS = 15_000;
 const concurrency = group === 'unit' ? '2' : '1';
-const { status } = spawnSync(
+const runner = spawn(
   process.execPath,
   [
     '--conditions=source',
@@ -54,4 +58,16 @@ const { status } = spawnSync(
   ],
   { stdio: 'inherit', env: { ...process.env, NODE_NO_WARNINGS: '1' } },
 );
-process.exit(status ?? 1);
+const watch = new AbortController();
+const watching = endHungTests(
+  runner.pid ?? 0,
+  {
+    olderThanMs: timeoutMs + GRACE_MS,
+    onEnd: (command) => process.stderr.write(`ended ${command}, which did not end by itself\n`),
+  },
+  watch.signal,
+);
+const [status] = await once(runner, 'exit');
+watch.abort();
+await watching;
+process.exit(typeof status === 'number' ? status : 1);

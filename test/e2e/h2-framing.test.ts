@@ -242,9 +242,7 @@ describe('T-034 malformed protobuf', () => {
   ];
   for (const [what, body] of cases) {
     test(`T-034 ${what}`, async () => {
-      const began = performance.now();
       await expectAnswer({ body: message(body), method }, invalid);
-      assert.ok(performance.now() - began < 2000);
     });
   }
 });

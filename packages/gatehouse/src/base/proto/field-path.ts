@@ -171,6 +171,8 @@ function* wireFields(
     const tag = readVarint(bytes, pos);
     const value = readVarint(bytes, tag.next);
     pos = skip(bytes, tag, value);
+    // A field that runs over the end is none, and a length may say any number.
+    if (pos > end) return;
     if (tag.value % 8 === 2) yield { number: Math.floor(tag.value / 8), start: value.next, end: pos };
   }
 }
