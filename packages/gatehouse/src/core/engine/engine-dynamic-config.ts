@@ -35,7 +35,7 @@ const settings: Readonly<Record<string, Setting>> = {
   // The port for Nexus, where it is on, would serve the whole API too, to a system admin without a token. It asks
   // this list, which Nexus's own paths do not, and no Host header can hold the end of a line.
   'frontend.httpAllowedHosts': ['\n'],
-  // The gateway opens decoded histories; raw blobs would pass it unread.
+  // The gateway opens raw histories too, but of the SDKs only Go's reads them.
   'frontend.sendRawWorkflowHistory': false,
   // Off upstream too: their methods are refused at the gateway.
   'frontend.WorkflowPauseEnabled': false,

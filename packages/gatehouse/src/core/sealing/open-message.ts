@@ -16,6 +16,8 @@ export interface OpenRules {
   readonly strict: boolean;
   /** The keys of the namespace itself; absent where it has none. */
   readonly keyring: NamespaceKeyring | undefined;
+  /** The namespace's sealed search attributes, for histories that name columns instead. Absent: none. */
+  readonly sealedAttributes?: readonly string[];
   /** Keys of the namespaces that Nexus connects with it, asked only inside a Nexus operation. */
   readonly peer: (keyId: string) => NamespaceKeyring | undefined;
   /** Asked inside a Nexus operation: its other side may not seal. Absent: it always does. */
@@ -70,7 +72,10 @@ class Opener {
         this.#nexusTo = Math.max(this.#nexusTo, scanner.contentEnd(mention));
         return;
       case Role.payload:
+        return this.#payload(mention, this.#rules.strict, this.#inNexus(mention));
       case Role.headerPayload:
+        // A header without a value has no place that could be sealed, and the engine writes it as an empty one.
+        if (this.#scanner.content(mention).length === 0) return;
         return this.#payload(mention, this.#rules.strict, this.#inNexus(mention));
       case Role.memoPayload:
         return this.#payload(mention, this.#rules.strict, true);
@@ -113,13 +118,12 @@ class Opener {
   }
 
   #attribute(mention: number): void {
-    const { keyring } = this.#rules;
+    const { keyring, sealedAttributes = [] } = this.#rules;
     if (keyring === undefined) return;
+    const notLoaded = (keyId: string): Error => new KeyNotLoaded(keyId, false);
+    const reading = { keyring, sealedAttributes, unreadable, notLoaded };
     const name = attributeName(this.#scanner, mention);
-    const value = openAttribute(keyring, name, this.#scanner.content(mention), {
-      unreadable,
-      notLoaded: (keyId) => new KeyNotLoaded(keyId, false),
-    });
+    const value = openAttribute(reading, name, this.#scanner.content(mention));
     if (value !== undefined) this.edits.push(replaceMention(this.#scanner, mention, value));
   }
 

@@ -13,6 +13,21 @@ const PREFIX = 'gh1.';
 const ENGINES_OWN = /^(?:Temporal|Batcher)/;
 
 /**
+ * Columns of the engine's SQL stores (common/searchattribute/sadefs of the server): raw and archived histories name the
+ * column in which an attribute is kept, not the attribute.
+ */
+const COLUMN = /^Keyword(?:List)?\d\d$/;
+
+/** Whose values are opened, and what is thrown where one does not open, or its key is not at hand. */
+export interface AttributeReading {
+  readonly keyring: NamespaceKeyring;
+  /** The namespace's sealed attributes, any of which a column may hold. */
+  readonly sealedAttributes: readonly string[];
+  readonly unreadable: () => Error;
+  readonly notLoaded: (keyId: string) => Error;
+}
+
+/**
  * The value of a search attribute as the engine gets it, or undefined where it stays as it is. The engine reads
  * and indexes it, so a sealed value is again JSON text, or a list of texts.
  * @throws Refusal `attribute_refused` for a value that cannot be sealed, and for one that looks sealed already.
@@ -48,30 +63,36 @@ export function sealAttribute(
 }
 
 /**
- * The value of a search attribute as its caller gave it, or undefined where it was not sealed.
- * @throws what `failures` makes, where it was and does not open, or its key is not at hand.
+ * The value of a search attribute as its caller gave it, or undefined where it was not sealed. In a column it may be
+ * that of any sealed attribute: which one is the engine's word in any case.
+ * @throws what `reading` makes.
  */
 export function openAttribute(
-  keyring: NamespaceKeyring,
+  reading: AttributeReading,
   name: string,
   bytes: Uint8Array,
-  failures: { readonly unreadable: () => Error; readonly notLoaded: (keyId: string) => Error },
 ): Buffer | undefined {
   if (ENGINES_OWN.test(name)) return undefined;
   const payload = readPayload(bytes);
   if (payload === undefined || !holdsPrefix(payload)) return undefined;
+  const { keyring, sealedAttributes, notLoaded, unreadable } = reading;
+  const names = COLUMN.test(name) ? [name, ...sealedAttributes] : [name];
   const openOne = (value: unknown): unknown => {
     if (typeof value !== 'string' || !value.startsWith(PREFIX)) return value;
     const box = parseSealedAttribute(value);
     // From before the prefix was reserved: no text of ours.
     if (box === undefined) return value;
     const keyId = keyIdOfSealedAttribute(box);
-    if (!keyring.hasKey(keyId)) throw failures.notLoaded(keyId);
-    const opened = keyring.openAttribute(name, value);
-    if (opened === undefined) throw failures.unreadable();
-    return opened;
+    if (!keyring.hasKey(keyId)) throw notLoaded(keyId);
+    for (const each of names) {
+      const opened = keyring.openAttribute(each, value);
+      if (opened !== undefined) return opened;
+    }
+    throw unreadable();
   };
   const value = parseJson(payload.data);
+  // The bytes may hold the prefix and be no JSON: nothing that was sealed.
+  if (value === undefined) return undefined;
   return withData(payload, jsonOf(Array.isArray(value) ? value.map(openOne) : openOne(value)));
 }
 

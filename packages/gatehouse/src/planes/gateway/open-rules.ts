@@ -14,6 +14,7 @@ export function openRulesOf(
   return {
     strict: namespace.sealing === 'on' && !request.aboutReserved,
     keyring,
+    sealedAttributes: namespace.sealedAttributes,
     peer: (keyId) => sealing.peer(namespace, keyId),
     plainNexus: () => sealing.hasPlainPeer?.(namespace) === true,
   };

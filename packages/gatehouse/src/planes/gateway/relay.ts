@@ -217,7 +217,7 @@ export class Relay implements Deadlined {
     if (code === constants.NGHTTP2_REFUSED_STREAM) return this.#retryOrFail('refused');
     // A stream ends with CANCEL at the engine's deadline, but also when the connection breaks.
     const isDue = this.#deps.deadlines.isDueWithin(this.#bucket, GRACE_MS);
-    if (code === constants.NGHTTP2_CANCEL && this.#head === undefined && isDue) {
+    if (code === constants.NGHTTP2_CANCEL && isDue) {
       return this.#finish(refuse('deadline_exceeded'));
     }
     return this.#finish(refuse('engine_unavailable', { detail: `the stream closed with ${code}` }));
