@@ -19,6 +19,8 @@ export interface BenchCertificates {
   readonly engine: KeyPairFiles;
   /** What the real engine's services show one another. */
   readonly internode: KeyPairFiles;
+  /** What the place of the token keys shows to the real engine. */
+  readonly keys: KeyPairFiles;
   /** What a proxy shows to the engine. */
   readonly toEngine: KeyPairFiles;
 }
@@ -50,6 +52,7 @@ export function writeCertificates(folder: string): BenchCertificates {
       [...leaf, 'extendedKeyUsage=serverAuth,clientAuth', 'subjectAltName=DNS:engine-internode'],
       platformCa,
     ),
+    keys: writePair(folder, 'keys', [...server, 'subjectAltName=IP:127.0.0.1'], platformCa),
     toEngine: writePair(folder, 'gateway', [...client, 'subjectAltName=DNS:gateway'], platformCa),
   };
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** A started program of the bench. */
@@ -18,6 +18,8 @@ export interface ChildCommand {
   readonly isReady: (log: string) => boolean | Promise<boolean>;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** How long its clean end may take: 5 s, if not given. */
+  readonly stopMsMax?: number;
 }
 
 const START_MS_MAX = 30_000;
@@ -51,7 +53,7 @@ export async function startChild(command: ChildCommand): Promise<RunningChild> {
     }
     await delay(LOOK_AGAIN_MS);
   }
-  return { pid: child.pid ?? 0, stop: () => stopChild(child, gone) };
+  return { pid: child.pid ?? 0, stop: () => stopChild(child, gone, command.stopMsMax ?? STOP_MS_MAX) };
 }
 
 /** Children die with the bench, also when it fails half way. */
@@ -63,9 +65,9 @@ export function endWithUs(child: ChildProcess): void {
   child.once('close', () => process.off('exit', end));
 }
 
-async function stopChild(child: ChildProcess, gone: Promise<void>): Promise<void> {
+async function stopChild(child: ChildProcess, gone: Promise<void>, stopMsMax: number): Promise<void> {
   child.kill('SIGTERM');
-  const patience = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+  const patience = setTimeout(() => child.kill('SIGKILL'), stopMsMax);
   await gone;
   clearTimeout(patience);
 }
@@ -82,5 +84,18 @@ export function findFreePort(): Promise<number> {
         else reject(new Error('no free port'));
       });
     });
+  });
+}
+
+/** Whether anybody listens there. */
+export function acceptsConnections(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const settle = (open: boolean): void => {
+      socket.destroy();
+      resolve(open);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
   });
 }

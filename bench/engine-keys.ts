@@ -1,5 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { KeyPairFiles } from './certificates.ts';
 
 /**
  * The keys that the real engine trusts in a run: one of the bench's own, with which the load speaks to the
@@ -13,15 +15,21 @@ export interface EngineKeys {
 
 const KID = 'bench';
 
-/** @param gatewayPort where a gateway, once it is up, publishes its own. */
+/**
+ * @param identity for 127.0.0.1, from a CA that the engine trusts.
+ * @param gatewayPort where a gateway, once it is up, publishes its own.
+ */
 export async function startEngineKeys(
   port: number,
+  identity: KeyPairFiles,
   gatewayPort: number,
   audience: string,
 ): Promise<EngineKeys> {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
   const own = { ...publicKey.export({ format: 'jwk' }), kid: KID, alg: 'RS256', use: 'sig' };
-  const server = createServer(async (_req, res) => {
+  const cert = readFileSync(identity.certificateFile);
+  const key = readFileSync(identity.keyFile);
+  const server = createServer({ cert, key, minVersion: 'TLSv1.3' }, async (_req, res) => {
     const keys = await fetchKeys(`http://127.0.0.1:${gatewayPort}/jwks.json`);
     res.setHeader('content-type', 'application/json');
     res.end(JSON.stringify({ keys: [own, ...keys] }));

@@ -1,52 +1,67 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { engineAdvisories } from '../packages/gatehouse/src/core/engine/engine-advisories.ts';
 import { DOMAIN, ENGINE_NAME, NAMESPACE } from './certificates.ts';
 import { findFreePort, startChild } from './child.ts';
-import { proxyTarget, type StartSubject, type Subject, type SubjectGround } from './subject.ts';
+import { fillDirectory } from './fill-directory.ts';
+import { proxyTarget, type StartSubject, type SubjectGround } from './subject.ts';
 
-const MAIN_FILE = fileURLToPath(new URL('../packages/gatehouse/src/cli/main.ts', import.meta.url));
+/** How one gateway differs from the ordinary one: one process, payloads as they come, a relaxed record. */
+export interface GatehouseVariant {
+  /** Name of the subject: `gateway`, if not given. */
+  readonly name?: string;
+  readonly atRest?: 'on' | 'off';
+  readonly audit?: 'relaxed' | 'strict';
+  /** Nothing is recorded at all, which the product itself cannot do: see `without-record.ts`. */
+  readonly withoutRecord?: boolean;
+  /** How many namespaces its directory holds. */
+  readonly namespaces?: number;
+  readonly processes?: number;
+}
+
+export const GATEHOUSE_FILE = fileURLToPath(
+  new URL('../packages/gatehouse/src/cli/main.ts', import.meta.url),
+);
 
 /** Flags of production (`npm run up` has the same): the large young generation is part of what is measured. */
-const NODE_FLAGS = [
+export const GATEHOUSE_NODE_FLAGS = [
+  '--disable-sigusr1',
   '--max-semi-space-size=64',
   '--conditions=source',
   ...(process.env['BENCH_NODE_FLAGS']?.split(' ') ?? []),
 ];
 
-export function hasGatehouse(): boolean {
-  return existsSync(MAIN_FILE);
-}
+const WITHOUT_RECORD = new URL('without-record.ts', import.meta.url).href;
 
-/** `gatehouse serve` in one process, with the full pipeline and the relaxed record, payloads as they come. */
-export const startGatehouse: StartSubject = (ground) => start(ground, 'gateway', 'off');
-
-/** The same with payloads sealed. */
-export const startSealingGatehouse: StartSubject = (ground) => start(ground, 'gateway, sealing', 'on');
-
-async function start(ground: SubjectGround, name: string, atRest: 'on' | 'off'): Promise<Subject> {
-  mkdirSync(ground.folder, { recursive: true, mode: 0o700 });
-  const port = await findFreePort();
-  const configFile = join(ground.folder, 'gatehouse.yaml');
-  // JSON is YAML, and needs no quoting rules of ours.
-  writeFileSync(configFile, JSON.stringify(gatehouseConfig(ground, port, atRest), null, 2));
-  const child = await startChild({
-    file: process.execPath,
-    args: [...NODE_FLAGS, MAIN_FILE, 'serve', '--config', configFile],
-    logFile: join(ground.folder, 'gatehouse.log'),
-    isReady: (log) => log.split('\n').some(isReadyLine),
-  });
-  return { target: proxyTarget(name, port, ground.certificates), pid: child.pid, stop: child.stop };
+/** `gatehouse serve` with the full pipeline. */
+export function gatehouseStarter(variant: GatehouseVariant = {}): StartSubject {
+  return async (ground) => {
+    mkdirSync(ground.folder, { recursive: true, mode: 0o700 });
+    const home = join(ground.folder, 'home');
+    if (variant.namespaces !== undefined) await fillDirectory(home, variant.namespaces - 1);
+    const port = await findFreePort();
+    const configFile = join(ground.folder, 'gatehouse.yaml');
+    // JSON is YAML, and needs no quoting rules of ours.
+    writeFileSync(configFile, JSON.stringify({ home, ...gatehouseConfig(ground, port, variant) }, null, 2));
+    const flags = variant.withoutRecord === true ? ['--import', WITHOUT_RECORD] : [];
+    const child = await startChild({
+      file: process.execPath,
+      args: [...GATEHOUSE_NODE_FLAGS, ...flags, GATEHOUSE_FILE, 'serve', '--config', configFile],
+      logFile: join(ground.folder, 'gatehouse.log'),
+      isReady: (log) => log.split('\n').some(isReadyLine),
+    });
+    const target = proxyTarget(variant.name ?? 'gateway', port, ground.certificates);
+    return { target, pid: child.pid, stop: child.stop };
+  };
 }
 
 function gatehouseConfig(
-  { enginePort, jwksPort, certificates, folder }: SubjectGround,
+  { enginePort, jwksPort, certificates }: SubjectGround,
   port: number,
-  atRest: 'on' | 'off',
+  { atRest = 'off', audit = 'relaxed', processes }: GatehouseVariant,
 ) {
   return {
-    home: join(folder, 'home'),
     account: 'local',
     domain: DOMAIN,
     region: 'aws-local',
@@ -54,6 +69,7 @@ function gatehouseConfig(
       grpc: { address: `127.0.0.1:${port}` },
       ...certificates.front,
       drainSeconds: 1,
+      ...(processes === undefined ? {} : { processes }),
     },
     engine: {
       address: `127.0.0.1:${enginePort}`,
@@ -78,7 +94,7 @@ function gatehouseConfig(
       connection: { requestMebibytes: 1024 },
       source: { connectionsPerSecond: 1_000_000, connectionsBurst: 1_000_000, pendingHandshakes: 1_000_000 },
     },
-    namespaces: [{ id: NAMESPACE, caFile: certificates.clientCaFile, encryption: { atRest } }],
+    namespaces: [{ id: NAMESPACE, caFile: certificates.clientCaFile, audit, encryption: { atRest } }],
   };
 }
 

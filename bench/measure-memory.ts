@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type BenchRun, startEngineOf } from './bench-run.ts';
 import type { Echo } from './echo-process.ts';
 import type { Load } from './load-process.ts';
 import { settledBytesOf } from './measure.ts';
-import type { BenchOptions } from './options.ts';
-import type { Readings } from './readings.ts';
 import type { Subject } from './subject.ts';
 
 /** Long enough for a proxy that opens an upstream connection per poll to open 10,000 of them on a busy machine. */
@@ -19,24 +18,37 @@ const WARM_UP_CALLS = 5_000;
  * Memory of a parked poll (few connections, many polls) and of an idle connection (many connections), each in
  * a fresh process: memory that a process has once had, it mostly keeps.
  */
-export async function measureMemory(
-  start: () => Promise<Subject>,
-  load: Load,
+export async function measureMemory(run: BenchRun, name: string): Promise<void> {
+  const start = run.starters.get(name);
+  if (start === undefined) return;
+  const { echo, ground } = await startEngineOf(run);
+  try {
+    await measureWith(run, echo, () => start({ ...ground, folder: run.newFolder() }));
+  } catch (error) {
+    // One that cannot hold so many is not to keep the others from being measured.
+    run.leaveOut(`memory of ${name}: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    echo.stop();
+  }
+}
+
+async function measureWith(
+  { load, options, readings }: BenchRun,
   echo: Echo,
-  options: BenchOptions,
-  readings: Readings,
+  start: () => Promise<Subject>,
 ): Promise<void> {
   const size = options.quick
     ? { few: 40, pollsOnFew: 100, many: 400, pollsOnMany: 0, settleMs: 1_500 }
     : { few: 100, pollsOnFew: 100, many: 1_000, pollsOnMany: 10, settleMs: SETTLE_MS };
-  await withFresh(start, load, echo, size.settleMs, async ({ target }, bytes) => {
+  const parts = { load, echo, start, settleMs: size.settleMs };
+  await withFresh(parts, async ({ target }, bytes) => {
     await load.open(target, size.few);
     const connected = await bytes();
-    await parkAll(target, size.few, size.pollsOnFew, load, echo);
+    await parkAll(target, size.few, size.pollsOnFew, parts);
     const perPoll = ((await bytes()) - connected) / (size.few * size.pollsOnFew);
     readings.add('memory per parked poll', 'KiB', target.name, perPoll / 1_024);
   });
-  await withFresh(start, load, echo, size.settleMs, async ({ target }, bytes) => {
+  await withFresh(parts, async ({ target }, bytes) => {
     const before = await bytes();
     await load.open(target, size.many);
     // Clients make a call at once (GetSystemInfo), so a connection at rest has had one.
@@ -44,18 +56,22 @@ export async function measureMemory(
     const perConnection = ((await bytes()) - before) / size.many;
     readings.add('memory per idle connection', 'KiB', target.name, perConnection / 1_024);
     if (size.pollsOnMany === 0) return;
-    await parkAll(target, size.many, size.pollsOnMany, load, echo);
+    await parkAll(target, size.many, size.pollsOnMany, parts);
     readings.add(TOTAL_FIGURE, 'MiB', target.name, (await bytes()) / 1_024 ** 2);
   });
 }
 
 export const TOTAL_FIGURE = 'memory, 10,000 polls on 1,000 connections';
 
+interface Parts {
+  readonly load: Load;
+  readonly echo: Echo;
+  readonly start: () => Promise<Subject>;
+  readonly settleMs: number;
+}
+
 async function withFresh(
-  start: () => Promise<Subject>,
-  load: Load,
-  echo: Echo,
-  settleMs: number,
+  { load, echo, start, settleMs }: Parts,
   look: (subject: Subject, bytes: () => Promise<number>) => Promise<void>,
 ): Promise<void> {
   const subject = await start();
@@ -77,8 +93,7 @@ async function parkAll(
   target: Subject['target'],
   connections: number,
   polls: number,
-  load: Load,
-  echo: Echo,
+  { load, echo }: Parts,
 ): Promise<void> {
   await load.park(target, polls);
   await waitForParked(echo, connections * polls);

@@ -1,48 +1,38 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Load } from './load-process.ts';
-import { cpuUsOf } from './measure.ts';
-import { measureLoads } from './measure-calls.ts';
-import type { BenchOptions } from './options.ts';
-import type { Readings } from './readings.ts';
-import type { Subject } from './subject.ts';
+import { type BenchRun, withSubjects } from './bench-run.ts';
+import { gatehouseStarter } from './gatehouse.ts';
+import { measureCpu, type Pressure } from './measure-calls.ts';
+import { rivalStarter } from './rival.ts';
 
 const PAYLOAD_BYTES = 1024;
 const SPEED_FILE = fileURLToPath(new URL('sealing-speed.ts', import.meta.url));
 const SIZES = { '100 KiB': 102_400, '1 MiB': 1_048_576 } as const;
 
 /** CPU per call that carries a payload of 1 KiB, for subjects that seal it and one that does not. */
-export async function measureSealedCalls(
-  subjects: readonly Subject[],
-  load: Load,
-  options: BenchOptions,
-  readings: Readings,
-): Promise<void> {
-  const loaded = subjects.map((subject) => ({
-    ...subject,
-    target: { ...subject.target, payloadBytes: PAYLOAD_BYTES },
-  }));
-  for (const { target } of loaded) {
-    await load.open(target, 4);
-    await load.run(target, 32, options.warmUpCalls);
-  }
-  await measureLoads(loaded, load, options, async ({ target, pid }, concurrency, calls) => {
-    if (pid === undefined) return;
-    const { cpuUs } = await cpuUsOf(pid, () => load.run(target, concurrency, calls));
-    const figure = `CPU per call with a payload of 1 KiB, concurrency ${concurrency}`;
-    readings.add(figure, 'µs', target.name, cpuUs / calls);
+export async function measureSealedCalls(run: BenchRun, pressure: Pressure): Promise<void> {
+  const { options, starters } = run;
+  if (!starters.has('gateway')) return;
+  const wanted = [gatehouseStarter(), gatehouseStarter({ name: 'gateway, sealing', atRest: 'on' })];
+  if (starters.has('rival') && options.rival !== undefined) wanted.push(rivalStarter(options.rival, 'on'));
+  const figure = `CPU per call with a payload of 1 KiB, concurrency ${pressure.concurrency}`;
+  await withSubjects(run, wanted, 'each', (subjects) => {
+    const loaded = subjects.map((subject) => ({
+      ...subject,
+      target: { ...subject.target, payloadBytes: PAYLOAD_BYTES },
+    }));
+    return measureCpu(run, loaded, pressure, figure);
   });
-  for (const { target } of loaded) await load.close(target);
 }
 
 /** Bytes per second of CPU of one thread that scans, seals and splices whole messages, against the bare cipher. */
-export function measureSealingSpeed(options: BenchOptions, readings: Readings, skipped: string[]): void {
+export async function measureSealingSpeed({ options, readings, leaveOut }: BenchRun): Promise<void> {
   for (let round = 0; round < options.rounds; round += 1) {
     for (const [name, bytes] of Object.entries(SIZES)) {
       const figure = `sealing speed, ${name}`;
       const cipher = opensslSpeed(bytes);
       if (cipher === undefined) {
-        skipped.push('openssl is not on PATH: no sealing speed');
+        leaveOut('openssl is not on PATH: no sealing speed');
         return;
       }
       readings.add(figure, 'MB/s', 'openssl speed', cipher);

@@ -1,8 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { ENGINE_NAME } from './certificates.ts';
-import { findFreePort, startChild } from './child.ts';
+import { acceptsConnections, findFreePort, startChild } from './child.ts';
 import { proxyTarget, type Subject, type SubjectGround } from './subject.ts';
 
 /** nginx `grpc_pass` with mutual TLS 1.3 on both hops, one worker. Needs `nginx` on PATH, 1.14 or later. */
@@ -15,7 +14,7 @@ export async function startNginx(ground: SubjectGround): Promise<Subject> {
     file: 'nginx',
     args: ['-p', ground.folder, '-e', join(ground.folder, 'error.log'), '-c', configFile],
     logFile: join(ground.folder, 'nginx.log'),
-    isReady: () => accepts(port),
+    isReady: () => acceptsConnections(port),
   });
   return { target: proxyTarget('nginx', port, ground.certificates), pid: child.pid, stop: child.stop };
 }
@@ -73,16 +72,4 @@ ${temporary}
   }
 }
 `;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    const settle = (open: boolean): void => {
-      socket.destroy();
-      resolve(open);
-    };
-    socket.once('connect', () => settle(true));
-    socket.once('error', () => settle(false));
-  });
 }

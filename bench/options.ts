@@ -7,7 +7,7 @@ export interface BenchOptions {
   readonly json: boolean;
   /** The object is appended to the history too. */
   readonly keep: boolean;
-  /** Fewer rounds and calls: under two minutes, for a look and not for the record. */
+  /** Fewer rounds and calls: some minutes, for a look and not for the record. */
   readonly quick: boolean;
   /** `A B B A` rounds: each gives two readings of every subject. */
   readonly rounds: number;
@@ -23,38 +23,54 @@ export interface BenchOptions {
   readonly figures: ReadonlySet<string>;
   /** Binary of the Go temporal-proxy, where one is at hand. */
   readonly rival: string | undefined;
+  /** Binary of Envoy, where it is not on PATH. */
+  readonly envoy: string | undefined;
+  /** File that takes what each step has read: the same command again goes on from there. */
+  readonly resume: string | undefined;
+  /** No step begins later than this. */
+  readonly minutes: number;
 }
 
-const FIGURES = ['calls', 'sealing', 'handshakes', 'memory', 'workflows'];
-const SUBJECTS = ['direct', 'nginx', 'gateway', 'rival'];
+const SUBJECTS = ['direct', 'nginx', 'envoy', 'gateway', 'rival'];
 
-export const USAGE = `npm run bench -- [options]
+const OPTIONS = {
+  help: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  keep: { type: 'boolean', default: false },
+  quick: { type: 'boolean', default: false },
+  only: { type: 'string' },
+  figures: { type: 'string' },
+  rounds: { type: 'string' },
+  calls: { type: 'string' },
+  rival: { type: 'string' },
+  envoy: { type: 'string' },
+  resume: { type: 'string' },
+  minutes: { type: 'string' },
+} as const;
+
+/** @param figures the groups that there are. */
+export function usage(figures: readonly string[]): string {
+  return `npm run bench -- [options]
   --help                print this
   --json                print one JSON object on the last line
   --keep                append the same object, with the date, to bench/history.jsonl
   --quick               fewer rounds and calls (marked in the output)
   --only A,B            subjects: ${SUBJECTS.join(', ')}
-  --figures A,B         groups: ${FIGURES.join(', ')}
+  --figures A,B         groups: ${figures.join(', ')}
   --rounds N            A B B A rounds (default 5, quick 2)
   --calls N             calls per reading (default 20000, a fifth of it at concurrency 1)
-  --rival BINARY        also measure this build of the Go temporal-proxy`;
+  --rival BINARY        also measure this build of the Go temporal-proxy
+  --envoy BINARY        also measure this Envoy (default: the one on PATH, if there is one)
+  --resume FILE         keep each step's readings in FILE, and go on where an earlier run with it ended
+  --minutes N           begin no step after N minutes; --resume has the rest for later`;
+}
 
-/** @throws Error with the usage text on an unknown or malformed option. */
-export function parseOptions(args: readonly string[]): BenchOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      help: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      keep: { type: 'boolean', default: false },
-      quick: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      figures: { type: 'string' },
-      rounds: { type: 'string' },
-      calls: { type: 'string' },
-      rival: { type: 'string' },
-    },
-  });
+/**
+ * @param figures the groups that there are.
+ * @throws Error on an unknown or malformed option.
+ */
+export function parseOptions(args: readonly string[], figures: readonly string[]): BenchOptions {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
   const { quick } = values;
   const calls = parseCount('--calls', values.calls, quick ? 5_000 : 20_000);
   return {
@@ -67,10 +83,14 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     callsAlone: Math.max(1, Math.ceil(calls / 5)),
     callsTogether: calls,
     handshakes: Math.min(quick ? 250 : 500, calls),
-    workflows: Math.min(quick ? 30 : 200, calls),
+    workflows: Math.min(quick ? 30 : 100, calls),
     subjects: parseNames('--only', values.only, SUBJECTS),
-    figures: parseNames('--figures', values.figures, FIGURES),
+    figures: parseNames('--figures', values.figures, figures),
     rival: values.rival,
+    envoy: values.envoy,
+    resume: values.resume,
+    minutes:
+      values.minutes === undefined ? Number.POSITIVE_INFINITY : parseCount('--minutes', values.minutes, 1),
   };
 }
 

@@ -1,19 +1,21 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type ClientHttp2Session, connect } from 'node:http2';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ENGINE_AUDIENCE, writeEngineConfig } from '../packages/gatehouse/src/core/engine/engine-config.ts';
 import { engineHome } from '../packages/gatehouse/src/core/engine/engine-home.ts';
 import { chooseEnginePorts } from '../packages/gatehouse/src/core/engine/engine-ports.ts';
+import { rootsEnvironment } from '../packages/gatehouse/src/core/engine/engine-roots.ts';
+import type { EngineStorage } from '../packages/gatehouse/src/core/engine/engine-storage.ts';
 import { type BenchCertificates, ENGINE_NAME, NAMESPACE } from './certificates.ts';
 import { findFreePort, type RunningChild, startChild } from './child.ts';
 import { type EngineKeys, startEngineKeys } from './engine-keys.ts';
 import { field, message, numberField } from './protobuf.ts';
 import { prepare } from './requests.ts';
+import { withSession } from './session.ts';
 import { callUnary } from './unary.ts';
 
-/** A Temporal Server with the platform's own hardened configuration, on SQLite in a folder of the run. */
+/** A Temporal Server with the platform's own hardened configuration, in a folder of the run. */
 export interface RealEngine {
   readonly pid: number;
   readonly port: number;
@@ -35,18 +37,22 @@ export function hasRealEngine(): boolean {
 }
 
 /** Starts it and waits until the bench's namespace takes calls. */
-export async function startRealEngine(certificates: BenchCertificates, folder: string): Promise<RealEngine> {
+export async function startRealEngine(
+  certificates: BenchCertificates,
+  folder: string,
+  storage: EngineStorage,
+): Promise<RealEngine> {
   const home = engineHome(folder);
   mkdirSync(home.pki, { recursive: true, mode: 0o700 });
   mkdirSync(home.logFolder, { recursive: true, mode: 0o700 });
   copyCertificates(certificates, home.pki);
   const ports = await chooseEnginePorts(home.portsFile);
   const gatewayJwksPort = await findFreePort();
-  const keys = await startEngineKeys(ports.jwks, gatewayJwksPort, ENGINE_AUDIENCE);
+  const keys = await startEngineKeys(ports.jwks, certificates.keys, gatewayJwksPort, ENGINE_AUDIENCE);
   await writeEngineConfig({
     home,
     ports,
-    storage: { kind: 'sqlite' },
+    storage,
     nexusEnabled: false,
     historyShards: 4,
   });
@@ -57,7 +63,7 @@ export async function startRealEngine(certificates: BenchCertificates, folder: s
     logFile: home.logFile,
     isReady: () => true,
     cwd: home.data,
-    env: { TEMPORAL_VERSION_CHECK_DISABLED: '1' },
+    env: { TEMPORAL_VERSION_CHECK_DISABLED: '1', ...rootsEnvironment(home) },
   });
   const engine: RealEngine = {
     pid: child.pid,
@@ -97,6 +103,12 @@ async function prepareNamespace(
   certificates: BenchCertificates,
   child: RunningChild,
 ): Promise<void> {
+  const ground = {
+    ...certificates.toEngine,
+    port: engine.port,
+    serverName: ENGINE_NAME,
+    caFile: certificates.platformCaFile,
+  };
   const register = message(field(1, NAMESPACE), field(4, numberField(1, DAY_SECONDS)));
   const steps = [
     { method: 'RegisterNamespace', request: register, permission: 'temporal-system:admin' },
@@ -110,9 +122,7 @@ async function prepareNamespace(
         authorization: engine.keys.bearer(permission),
       };
       await repeatUntilOk(() =>
-        withSession(engine.port, certificates, (session) =>
-          callUnary(session, prepare(caller, method, '5S', request)),
-        ),
+        withSession(ground, (session) => callUnary(session, prepare(caller, method, '5S', request))),
       );
     }
   } catch (error) {
@@ -131,25 +141,5 @@ async function repeatUntilOk(attempt: () => Promise<unknown>): Promise<void> {
     } catch (error) {
       if (performance.now() - startedAt > READY_MS_MAX) throw error;
     }
-  }
-}
-
-async function withSession<T>(
-  port: number,
-  certificates: BenchCertificates,
-  use: (session: ClientHttp2Session) => Promise<T>,
-): Promise<T> {
-  const session = connect(`https://127.0.0.1:${port}`, {
-    servername: ENGINE_NAME,
-    ca: readFileSync(certificates.platformCaFile),
-    cert: readFileSync(certificates.toEngine.certificateFile),
-    key: readFileSync(certificates.toEngine.keyFile),
-    minVersion: 'TLSv1.3',
-  });
-  session.on('error', () => undefined);
-  try {
-    return await use(session);
-  } finally {
-    session.destroy();
   }
 }

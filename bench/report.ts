@@ -1,8 +1,9 @@
 import { cpus, totalmem } from 'node:os';
-import type { Row } from './goals.ts';
+import type { Verdict } from './goals.ts';
+import type { BenchOptions } from './options.ts';
 import type { Readings } from './readings.ts';
 
-/** What absolute figures depend on, and how seriously to take them. */
+/** What figures depend on, and how seriously to take them. Only those of one machine and mode belong together. */
 export interface Machine {
   readonly cores: number;
   readonly processor: string;
@@ -10,77 +11,71 @@ export interface Machine {
   readonly node: string;
   readonly mode: 'full' | 'quick';
   readonly rounds: number;
-  /** What was asked for and could not be measured, each with the reason. */
-  readonly skipped: readonly string[];
+  readonly calls: number;
 }
 
-export function describeMachine(mode: 'full' | 'quick', rounds: number, skipped: readonly string[]): Machine {
+export function describeMachine({ quick, rounds, callsTogether }: BenchOptions): Machine {
   return {
     cores: cpus().length,
     processor: cpus()[0]?.model ?? 'unknown',
     memoryGiB: Math.round(totalmem() / 1_024 ** 3),
     node: process.version,
-    mode,
+    mode: quick ? 'quick' : 'full',
     rounds,
-    skipped,
+    calls: callsTogether,
   };
 }
 
-/** Two tables for eyes: what was read of every subject, then the ratios beside their goals. */
-export function renderReport(machine: Machine, readings: Readings, rows: readonly Row[]): string {
+/** Two tables for eyes, in Markdown: the goals and how they stand, then what was read of every subject. */
+export function renderReport(
+  machine: Machine,
+  leftOut: readonly string[],
+  readings: Readings,
+  verdicts: readonly Verdict[],
+): string {
+  const { cores, processor, memoryGiB, node, mode, rounds, calls } = machine;
   const lines = [
-    `${machine.cores} cores (${machine.processor}), ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.mode} run, ${machine.rounds} A B B A rounds`,
+    `${cores} cores (${processor}), ${memoryGiB} GiB, Node ${node}, ${mode} run, ${rounds} A B B A rounds of ${calls} calls`,
     'Absolute figures move from run to run; only the ratios of one run count.',
   ];
-  if (machine.mode === 'quick') lines.push('QUICK RUN: few calls and rounds; not for the record.');
-  for (const reason of machine.skipped) lines.push(`Left out: ${reason}`);
+  if (mode === 'quick') lines.push('QUICK RUN: few calls and rounds; not for the record.');
+  for (const reason of leftOut) lines.push(`Left out: ${reason.replaceAll(/\s+/g, ' ')}`);
+  if (verdicts.length > 0) lines.push('', ...renderVerdicts(verdicts));
   lines.push('', ...renderReadings(readings));
-  if (rows.length > 0) lines.push('', ...renderRows(rows));
   return lines.join('\n');
 }
 
-function renderReadings(readings: Readings): string[] {
-  const subjects = ['direct', 'nginx', 'gateway', 'rival'].filter((subject) =>
-    readings.figures().some(({ figure }) => readings.spread(figure, subject) !== undefined),
-  );
-  const body = readings.figures().map(({ figure, unit }) => [
-    `${figure} (${unit})`,
-    ...subjects.map((subject) => {
-      const spread = readings.spread(figure, subject);
-      if (spread === undefined) return '-';
-      const range = spread.readings > 1 ? ` (${short(spread.min)}..${short(spread.max)})` : '';
-      return `${short(spread.median)}${range}`;
-    }),
+function renderVerdicts(verdicts: readonly Verdict[]): string[] {
+  const body = verdicts.map(({ row, beyond, verdict }) => {
+    const sign = row.better === 'lower' ? '<=' : '>=';
+    const { figure, unit, value, goal, against, ours, theirs } = row;
+    const measured = unit === 'ratio' ? short(value) : `${short(value)} ${unit}`;
+    const other = theirs === null ? '-' : short(theirs);
+    return [figure, against, `${sign} ${goal}`, `${sign} ${beyond}`, measured, verdict, short(ours), other];
+  });
+  return renderTable([
+    ['Figure', 'Against', 'Goal', 'Beyond', 'Measured', 'Verdict', 'Ours', 'Theirs'],
+    ...body,
   ]);
-  return renderTable([['Median (min..max)', ...subjects], ...body]);
 }
 
-function renderRows(rows: readonly Row[]): string[] {
-  const body = rows.map(({ figure, unit, value, goal, better, against, ours, theirs }) => {
-    const met = better === 'lower' ? value <= goal : value >= goal;
-    return [
-      figure,
-      `${short(value)} ${unit}`,
-      `${better === 'lower' ? '<=' : '>='} ${goal}`,
-      met ? 'met' : 'missed',
-      against,
-      short(ours),
-      theirs === null ? '-' : short(theirs),
-    ];
+function renderReadings(readings: Readings): string[] {
+  const body = readings.series().map(({ figure, unit, subject }) => {
+    const spread = readings.spread(figure, subject);
+    const range = spread === undefined ? [] : [spread.median, spread.min, spread.max].map(short);
+    return [`${figure} (${unit})`, subject, ...range, String(spread?.readings ?? 0)];
   });
-  return renderTable([['Figure', 'Value', 'Goal', '', 'Against', 'Ours', 'Theirs'], ...body]);
+  return renderTable([['Read', 'Subject', 'Median', 'Min', 'Max', 'Readings'], ...body]);
 }
 
 function renderTable(table: readonly (readonly string[])[]): string[] {
   const widths = (table[0] ?? []).map((_, column) =>
-    Math.max(...table.map((row) => (row[column] ?? '').length)),
+    Math.max(3, ...table.map((row) => (row[column] ?? '').length)),
   );
-  return table.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  const [head = [], ...body] = table;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)];
 }
 
 function short(value: number): string {

@@ -15,6 +15,9 @@ const TESTING_KEY = {
   },
 };
 
+/** Name of the subject that encrypts. */
+export const SEALING_RIVAL = 'rival, sealing';
+
 /** The Go `temporal-proxy`, mutual TLS on both hops; only where somebody has built one. */
 export function rivalStarter(binary: string, encryption: 'on' | 'off' = 'off'): StartSubject {
   return async (ground) => {
@@ -49,7 +52,7 @@ export function rivalStarter(binary: string, encryption: 'on' | 'off' = 'off'): 
       isReady: () => answersHttp(metricsPort),
     });
     return {
-      target: proxyTarget(encryption === 'on' ? 'rival, sealing' : 'rival', port, ground.certificates),
+      target: proxyTarget(encryption === 'on' ? SEALING_RIVAL : 'rival', port, ground.certificates),
       pid: child.pid,
       stop: child.stop,
     };
