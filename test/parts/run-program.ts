@@ -11,12 +11,23 @@ export interface ProgramOutcome {
 /** Longer than any command of a test takes on a busy machine; a program that hangs is ended and fails its test. */
 const timeoutMs = 60_000;
 
+export interface ProgramOptions {
+  /** Added to the environment that `cleanEnv` leaves. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** For a program that is known to take longer than a minute. */
+  readonly timeoutMs?: number;
+}
+
 /** Runs a finished program as a user would and says how it ended; a program that fails is an outcome, not a throw. */
-export async function runProgram(command: string, args: readonly string[]): Promise<ProgramOutcome> {
+export async function runProgram(
+  command: string,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<ProgramOutcome> {
   const child = spawn(command, args, {
-    env: cleanEnv(),
+    env: cleanEnv(options.env),
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: timeoutMs,
+    timeout: options.timeoutMs ?? timeoutMs,
   });
   let stdout = '';
   let stderr = '';
