@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createNamespaceKeyring } from '../packages/gatehouse/src/base/crypto/namespace-keyring.ts';
 import { Secret } from '../packages/gatehouse/src/base/crypto/secret.ts';
 import { MessageScanner } from '../packages/gatehouse/src/base/proto/scan-message.ts';
-import { spliceFrame } from '../packages/gatehouse/src/base/proto/splice-message.ts';
+import { splicePieces } from '../packages/gatehouse/src/base/proto/splice-message.ts';
 import { methodTables, requestTables } from '../packages/gatehouse/src/base/proto/wire-tables.ts';
 import { sealMessage } from '../packages/gatehouse/src/core/sealing/seal-message.ts';
 import { signalCall } from './requests.ts';
@@ -28,7 +28,7 @@ function sealFor(milliseconds: number): number {
   while (performance.now() - begin < milliseconds) {
     if (method === undefined || !scanner.scan(method.request, body, GRPC_PREFIX_BYTES))
       throw new Error('no scan');
-    spliceFrame(scanner, sealMessage(scanner, { sealing: true, keyring, sealedAttributes: [] }));
+    splicePieces(scanner, sealMessage(scanner, { sealing: true, keyring, sealedAttributes: [] }));
     sealed += payloadBytes;
   }
   const { user, system } = process.cpuUsage(cpu);

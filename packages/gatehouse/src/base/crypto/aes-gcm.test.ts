@@ -3,7 +3,7 @@ import { createCipheriv, createSecretKey, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { openGcm, sealGcm } from './aes-gcm.ts';
+import { openGcm, sealGcm, sealGcmPieces } from './aes-gcm.ts';
 
 interface Vector {
   readonly name: string;
@@ -124,4 +124,13 @@ test('no error of the cipher tells anything of the key', () => {
     () => seal(canary, Buffer.alloc(12), Buffer.alloc(0), Buffer.of(1)),
     (error: Error) => !/canary|63616e61|63, ?61|99, ?97/i.test(`${error.stack}${JSON.stringify(error)}`),
   );
+});
+
+test('what is sealed in pieces is byte for byte what is sealed in one, at every length around a piece', () => {
+  const [key, nonce, aad] = [randomBytes(32), randomBytes(12), randomBytes(20)];
+  for (const length of [0, 1, 65_535, 65_536, 65_537, 131_072, 200_001]) {
+    const plaintext = randomBytes(length);
+    const pieces = sealGcmPieces(createSecretKey(key), nonce, aad, plaintext);
+    assert.ok(Buffer.concat(pieces).equals(seal(key, nonce, aad, plaintext)), `${length} bytes`);
+  }
 });

@@ -14,6 +14,8 @@ const OPTIONS = Object.freeze({ authTagLength: GCM_TAG_BYTES });
  * Measured for 100 KiB to 1 MiB: 1.8 to 2.1 GB/s whole, 2.8 to 3.5 GB/s in pieces of 16 to 64 KiB.
  */
 const PIECE_BYTES = 32 * 1024;
+/** Of pieces that are not copied: fewer are better, as long as the allocator has the memory at hand. */
+const KEPT_PIECE_BYTES = 64 * 1024;
 
 /**
  * Writes ciphertext and tag into `target` at `offset` and returns the position after them. The caller answers
@@ -46,6 +48,29 @@ export function sealGcm(
   cipher.final();
   target.set(cipher.getAuthTag(), offset + length);
   return offset + length + GCM_TAG_BYTES;
+}
+
+/**
+ * Ciphertext and tag in pieces of new memory, for a large plaintext: nothing is copied. The caller answers for
+ * the nonce.
+ * @throws RangeError for another key size than 256 bits or another nonce than 96 bits.
+ */
+export function sealGcmPieces(
+  key: KeyObject,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  plaintext: Uint8Array,
+): Buffer[] {
+  checkNonce(nonce);
+  const cipher = createCipheriv(CIPHER, key, nonce, OPTIONS);
+  cipher.setAAD(aad);
+  const pieces: Buffer[] = [];
+  for (let from = 0; from < plaintext.length; from += KEPT_PIECE_BYTES) {
+    pieces.push(cipher.update(plaintext.subarray(from, from + KEPT_PIECE_BYTES)));
+  }
+  cipher.final();
+  pieces.push(cipher.getAuthTag());
+  return pieces;
 }
 
 /**

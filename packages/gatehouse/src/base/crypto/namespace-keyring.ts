@@ -46,6 +46,8 @@ export interface NamespaceKeyring {
    * overlap the place of the box. @throws RangeError without a key, or where the target is too small.
    */
   sealInto(kind: SealedKind, plaintext: Uint8Array, target: Buffer, offset: number): number;
+  /** The same box in pieces, for a large plaintext: nothing is copied. @throws RangeError without a key. */
+  sealPieces(kind: SealedKind, plaintext: Uint8Array): Buffer[];
   /** `undefined` for every box that is not whole, ours, of this scope and kind. */
   open(kind: SealedKind, box: Uint8Array): Buffer | undefined;
   /**
@@ -117,6 +119,7 @@ export function createNamespaceKeyring(
     hasKey: (keyId: string) => boxes.has(keyId) || sealers.has(keyId),
     sealedLength: (plaintextLength: number) => plaintextLength + BOX_OVERHEAD_BYTES,
     sealInto: boxes.seal,
+    sealPieces: boxes.sealPieces,
     open: boxes.open,
     sealAttribute(attribute: string, value: string) {
       for (const newest of sealers.values()) return newest.seal(attribute, value);

@@ -263,3 +263,13 @@ test('T-078 a data key is replaced by count, and boxes of all of them open', () 
     for (const box of boxes) assert.deepEqual(reader.open('payload', box), PLAINTEXT);
   }
 });
+
+test('T-078 T-079 a box in pieces has the form and the bonds of one that is whole', () => {
+  const plaintext = randomBytes(150_000);
+  const ring = keyring({}, { nonces: fixedNonces });
+  const box = Buffer.concat(ring.sealPieces('payload', plaintext));
+  assert.ok(box.equals(seal(ring, plaintext)));
+  assert.ok(ring.open('payload', box)?.equals(plaintext));
+  assert.equal(ring.open('failure', box), undefined);
+  assert.notDeepEqual(keyring().sealPieces('payload', plaintext), keyring().sealPieces('payload', plaintext));
+});

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { GCM_NONCE_BYTES, GCM_TAG_BYTES, openGcm, sealGcm } from './aes-gcm.ts';
+import { GCM_NONCE_BYTES, GCM_TAG_BYTES, openGcm, sealGcm, sealGcmPieces } from './aes-gcm.ts';
 import { createDerivedKeys, type DerivedKeysOptions } from './derived-keys.ts';
 import { createBoxAad, dataKeyNameIn, HEADER_BYTES, isBox, NONCE_END } from './sealed-box.ts';
 
@@ -9,6 +9,8 @@ export interface PayloadBoxes<K> {
   has(keyId: string): boolean;
   /** @throws RangeError without a key, or where the target is too small: nothing is written then. */
   seal(kind: K, plaintext: Uint8Array, target: Buffer, offset: number): number;
+  /** The box in pieces, for a large plaintext. @throws RangeError without a key. */
+  sealPieces(kind: K, plaintext: Uint8Array): Buffer[];
   open(kind: K, box: Uint8Array): Buffer | undefined;
   forget(): void;
 }
@@ -45,6 +47,13 @@ export function createPayloadBoxes<K extends string>(
       target.set(sealing.header, offset);
       target.set(nonce, offset + HEADER_BYTES);
       return sealGcm(sealing.key, nonce, aadOfKind(kind, sealing.header), plaintext, target, bodyStart);
+    },
+    sealPieces(kind: K, plaintext: Uint8Array) {
+      const sealing = keys.takeSealing(plaintext.length);
+      if (sealing === undefined) throw new RangeError('no namespace key to seal with');
+      options.nonces.writeNonce(nonce, plaintext);
+      const head = Buffer.concat([sealing.header, nonce]);
+      return [head, ...sealGcmPieces(sealing.key, nonce, aadOfKind(kind, sealing.header), plaintext)];
     },
     open(kind: K, box: Uint8Array) {
       if (!isBox(box)) return undefined;

@@ -1,4 +1,9 @@
+import type { Frame } from './frame.ts';
+import { PIECE_BYTES_MIN, PieceWriter } from './piece-writer.ts';
 import type { MessageScanner } from './scan-message.ts';
+
+/** A frame of less is put together whole: it fits the cache, and memory of its size is at hand. */
+const PIECED_BYTES_MIN = 64 * 1024;
 
 /** Bytes before a gRPC message: a flag and a length (gRPC over HTTP/2, Length-Prefixed-Message). */
 export const GRPC_PREFIX_BYTES = 5;
@@ -8,6 +13,8 @@ export interface LateValue {
   readonly length: number;
   /** Writes `length` bytes, and returns the position after them. */
   write(target: Buffer, position: number): number;
+  /** The same bytes in the pieces that they were made in. */
+  pieces(): readonly Buffer[];
 }
 
 type Value = Uint8Array | LateValue;
@@ -132,6 +139,22 @@ function writeEdit(target: Buffer, position: number, { tag, value, delimited }: 
   return pos + value.length;
 }
 
+/** As {@link writeEdit}, for what may be large. */
+function addEdit(writer: PieceWriter, edit: Edit): void {
+  const { value } = edit;
+  if (value === undefined || value.length < PIECE_BYTES_MIN) {
+    const { target, position } = writer.take(writtenBytes(edit));
+    writeEdit(target, position, edit);
+    return;
+  }
+  const { target, position } = writer.take(writtenBytes(edit) - value.length);
+  const { tag } = edit;
+  target.set(tag, position);
+  if (edit.delimited) writeVarint(target, position + tag.length, value.length);
+  if (value instanceof Uint8Array) writer.add(value);
+  else for (const piece of value.pieces()) writer.add(piece);
+}
+
 /** The edits that the lengths of all enclosing messages need, after `edits`. */
 function lengthEdits(scanner: MessageScanner, edits: readonly Edit[]): Edit[] {
   const deltas = new Int32Array(scanner.frameCount);
@@ -158,11 +181,46 @@ function lengthEdits(scanner: MessageScanner, edits: readonly Edit[]): Edit[] {
  * they are, so what we do not know about a field is never lost.
  */
 export function spliceFrame(scanner: MessageScanner, edits: readonly Edit[]): Buffer {
-  const all = [...edits, ...lengthEdits(scanner, edits)].sort((a, b) => a.start - b.start || a.end - b.end);
+  const all = allEdits(scanner, edits);
+  return writeWhole(scanner, all, sizeAfter(scanner, all));
+}
+
+/** As {@link spliceFrame}; in pieces where it is large, so that large values are not copied. */
+export function splicePieces(scanner: MessageScanner, edits: readonly Edit[]): Frame {
+  const all = allEdits(scanner, edits);
+  const size = sizeAfter(scanner, all);
+  return size < PIECED_BYTES_MIN ? writeWhole(scanner, all, size) : writePieces(scanner, all, size);
+}
+
+/** In the order of the message, with those of the lengths. */
+function allEdits(scanner: MessageScanner, edits: readonly Edit[]): Edit[] {
+  return [...edits, ...lengthEdits(scanner, edits)].sort((a, b) => a.start - b.start || a.end - b.end);
+}
+
+function sizeAfter(scanner: MessageScanner, all: readonly Edit[]): number {
+  let size = scanner.frameEnd(0) - scanner.frameContentStart(0);
+  for (const edit of all) size += writtenBytes(edit) - (edit.end - edit.start);
+  return size;
+}
+
+function writePieces(scanner: MessageScanner, all: readonly Edit[], size: number): readonly Buffer[] {
+  const writer = new PieceWriter();
+  const { target, position } = writer.take(GRPC_PREFIX_BYTES);
+  target[position] = 0;
+  target.writeUInt32BE(size, position + 1);
+  let read = scanner.frameContentStart(0);
+  for (const edit of all) {
+    writer.add(scanner.bytes.subarray(read, edit.start));
+    addEdit(writer, edit);
+    read = edit.end;
+  }
+  writer.add(scanner.bytes.subarray(read, scanner.frameEnd(0)));
+  return writer.end();
+}
+
+function writeWhole(scanner: MessageScanner, all: readonly Edit[], size: number): Buffer {
   const from = scanner.frameContentStart(0);
   const to = scanner.frameEnd(0);
-  let size = to - from;
-  for (const edit of all) size += writtenBytes(edit) - (edit.end - edit.start);
   const frame = Buffer.allocUnsafe(GRPC_PREFIX_BYTES + size);
   frame[0] = 0;
   frame.writeUInt32BE(size, 1);

@@ -116,6 +116,7 @@ export function createFakeKeyring(scope: SealScope, keys: readonly NamespaceKey[
     hasKey: (keyId) => keys.some(({ id }) => id === keyId),
     sealedLength: no,
     sealInto: no,
+    sealPieces: no,
     open: no,
     sealAttribute: no,
     sealAttributeAll: no,

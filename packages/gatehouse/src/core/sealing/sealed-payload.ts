@@ -32,6 +32,13 @@ export function sealPayload(
   for (const field of external) length += field.length;
   return {
     length,
+    pieces() {
+      const head = Buffer.allocUnsafe(HEAD.length + 1 + varintBytes(boxLength));
+      head.set(HEAD);
+      head[HEAD.length] = DATA_TAG;
+      writeVarint(head, HEAD.length + 1, boxLength);
+      return [head, ...keyring.sealPieces(kind, payload), ...external.map(bufferOf)];
+    },
     write(target, position) {
       target.set(HEAD, position);
       target[position + HEAD.length] = DATA_TAG;
@@ -44,6 +51,10 @@ export function sealPayload(
       return pos;
     },
   };
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** The fields `external_payloads` of a payload, with their tags. Its form was checked by the scanner. */

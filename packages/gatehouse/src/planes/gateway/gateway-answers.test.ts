@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { wholeFrame } from '#base/proto/frame';
 import { decode, encode } from '#testing/grpc-client';
 import { answerByGateway, engineRequestOf, fromEngineReply } from './gateway-answers.ts';
 import { frameOf, OWN, permitted, refusal } from './transform-fixture.test.ts';
@@ -9,7 +10,10 @@ const request = { frame: frameOf(new Uint8Array(0)), question: '', aboutReserved
 test('GetClusterInfo is answered with a name and nothing of the engine', () => {
   const { frame, status } = answerByGateway(permitted('GetClusterInfo'));
   assert.ok(frame);
-  const { $typeName: _, ...info } = decode('workflowservice.v1.GetClusterInfoResponse', frame.subarray(5));
+  const { $typeName: _, ...info } = decode(
+    'workflowservice.v1.GetClusterInfoResponse',
+    wholeFrame(frame).subarray(5),
+  );
   assert.equal(status, 0);
   assert.equal(info.clusterName, 'gatehouse');
   assert.deepEqual([info.serverVersion, info.clusterId, info.historyShardCount], ['', '', 0]);
@@ -23,7 +27,7 @@ test("GetSearchAttributes goes to the list of the caller's own namespace, whatev
   const call = permitted('GetSearchAttributes');
   const target = engineRequestOf(call, request);
   assert.equal(target.path, '/temporal.api.operatorservice.v1.OperatorService/ListSearchAttributes');
-  const sent = decode('operatorservice.v1.ListSearchAttributesRequest', target.frame.subarray(5));
+  const sent = decode('operatorservice.v1.ListSearchAttributesRequest', wholeFrame(target.frame).subarray(5));
   assert.equal(sent.namespace, OWN);
 });
 

@@ -1,5 +1,6 @@
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { refuse } from '#base/model/refusals';
+import type { Frame } from '#base/proto/frame';
 import { PREFIX_BYTES, toFrame } from '#base/wire/grpc-message';
 import type { CallAnswer, PermittedCall } from './identified-call.ts';
 import { tellLimits } from './told-limits.ts';
@@ -30,7 +31,7 @@ export function answerByGateway(call: PermittedCall): CallAnswer {
 export function engineRequestOf(
   call: PermittedCall,
   request: OutgoingRequest,
-): { readonly path: string; readonly frame: Buffer } {
+): { readonly path: string; readonly frame: Frame } {
   if (call.head.path !== GET_SEARCH_ATTRIBUTES) return { path: call.head.path, frame: request.frame };
   // ListSearchAttributesRequest.namespace is field 1.
   const message = new BinaryWriter().tag(1, 2).string(call.namespace.id).finish();

@@ -1,5 +1,6 @@
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
 import type { CertificatePrincipal } from '#base/model/principal';
+import type { Frame } from '#base/proto/frame';
 import type { MethodTable } from '#base/proto/wire-tables';
 import type { Permit } from '#core/access/permit';
 
@@ -55,7 +56,7 @@ export interface CallAnswer {
   readonly httpStatus?: number;
   readonly message: string;
   /** One uncompressed gRPC frame, or undefined where the status is not OK. */
-  readonly frame: Buffer | undefined;
+  readonly frame: Frame | undefined;
   /** `grpc-status-details-bin` as the engine sent it (base64). */
   readonly details: string | undefined;
   /** Further response headers, name and value in turn. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { wholeFrame } from '#base/proto/frame';
 import { Role } from '#base/proto/role';
 import { methodTables, requestTables, responseTables } from '#base/proto/wire-tables';
 import { accessOf } from '#core/access/method-access';
@@ -45,11 +46,11 @@ function callback(url: string, header: Record<string, string>): Uint8Array {
 }
 
 const send = (call: PermittedCall, message: Uint8Array): Buffer =>
-  transformRequest(call, frameOf(message), nexus, undefined).frame.subarray(5);
+  wholeFrame(transformRequest(call, frameOf(message), nexus, undefined).frame).subarray(5);
 
 function receive(call: PermittedCall, message: Uint8Array): Buffer {
   const asked = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false, note: '' };
-  return transformReply(call, asked, frameOf(message), nexus, noKeys).frame.subarray(5);
+  return wholeFrame(transformReply(call, asked, frameOf(message), nexus, noKeys).frame).subarray(5);
 }
 
 /** Start's callbacks as the engine gets them. */
@@ -177,7 +178,7 @@ test('T-046b a link to another namespace in a reply is shown as it is, whether N
     const asked = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false, note: '' };
     for (const each of [settings, nexus]) {
       const { frame } = transformReply(call, asked, frameOf(place.message(OTHER)), each, noKeys);
-      assert.ok(frame.includes(OTHER), place.name);
+      assert.ok(wholeFrame(frame).includes(OTHER), place.name);
     }
   }
   assert.ok(count >= 4, `${count} places`);

@@ -2,6 +2,7 @@ import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
 import { GrpcStatus } from '#base/model/grpc-status';
 import type { DirectorySnapshot } from '#base/model/namespace-record';
 import { asRefusal, Refusal, refuse } from '#base/model/refusals';
+import { frameBytes, wholeFrame } from '#base/proto/frame';
 import type { Log } from '#base/runtime/log';
 import type { AccessSettings } from '#core/access/permit';
 import type { ConnectionLoad } from '#core/limits/connection-load';
@@ -180,12 +181,12 @@ export class Call {
     const rules = openRulesOf(call, request, keyring, this.#deps.sealing);
     if (outcome.status !== GrpcStatus.OK || outcome.frame === undefined) {
       const { namespace, snapshot } = call;
-      const masked = maskError(outcome, { namespace, snapshot, request: request.frame });
+      const masked = maskError(outcome, { namespace, snapshot, request: wholeFrame(request.frame) });
       return this.#answer(openError(masked, rules));
     }
     const frame = fromEngineReply(call, outcome.frame);
     const reply = transformReply(call, request, frame, this.#deps.transform, rules);
-    this.#admission.holdReply(reply.frame.length);
+    this.#admission.holdReply(frameBytes(reply.frame));
     const answer = { ...outcome, frame: reply.frame };
     if (!reply.withheldTask) return this.#answer(answer);
     this.#deps.log.error("a task of the engine's own was held back", { requestId: this.#head.requestId });

@@ -6,6 +6,8 @@ import {
 } from 'node:http2';
 import { GrpcStatus } from '#base/model/grpc-status';
 import { asRefusal, type Refusal, refuse } from '#base/model/refusals';
+import type { Frame } from '#base/proto/frame';
+import { endWithFrame } from '#base/wire/end-with-frame';
 import { frameLength, PREFIX_BYTES, REPLY_BYTES_MAX } from '#base/wire/grpc-message';
 import { formatGrpcTimeout } from '#base/wire/grpc-timeout';
 import { decodeGrpcMessage } from '#base/wire/percent-encoding';
@@ -56,7 +58,7 @@ export class Relay implements Deadlined {
   readonly #call: PermittedCall;
   readonly #deps: RelayDeps;
   readonly #path: string;
-  readonly #frame: Buffer;
+  readonly #frame: Frame;
   #done: ((outcome: EngineReply | Refusal) => void) | undefined;
   #stream: ClientHttp2Stream | undefined;
   #retried = false;
@@ -70,7 +72,7 @@ export class Relay implements Deadlined {
   constructor(
     call: PermittedCall,
     path: string,
-    frame: Buffer,
+    frame: Frame,
     deps: RelayDeps,
     done: (outcome: EngineReply | Refusal) => void,
   ) {
@@ -140,7 +142,7 @@ export class Relay implements Deadlined {
     stream.on('end', () => this.#complete());
     stream.on('error', () => undefined);
     stream.on('close', () => this.#closed(stream));
-    stream.end(this.#frame);
+    endWithFrame(stream, this.#frame);
   }
 
   #headers(): string[] {

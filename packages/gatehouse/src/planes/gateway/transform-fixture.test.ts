@@ -1,9 +1,11 @@
 // No test itself: a permitted call of one namespace, for tests of single stages.
+
 import { Secret } from '#base/crypto/secret';
 import { createTokenKeyring, type TokenKeyring } from '#base/crypto/token-keyring';
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
 import type { CertificatePrincipal } from '#base/model/principal';
 import { Refusal, type RefusalCode } from '#base/model/refusals';
+import { type Frame, wholeFrame } from '#base/proto/frame';
 import { methodTables } from '#base/proto/wire-tables';
 import { toFrame } from '#base/wire/grpc-message';
 import { decide } from '#core/access/permit';
@@ -94,6 +96,13 @@ export function permitted(
     metadata: [],
   };
   return { head, principal, namespace, snapshot, permit, method: table };
+}
+
+/** What a transformation gives, with its frame in one piece. */
+export type Whole<T extends { readonly frame: Frame }> = T & { readonly frame: Buffer };
+
+export function whole<T extends { readonly frame: Frame }>(made: T): Whole<T> {
+  return { ...made, frame: wholeFrame(made.frame) };
 }
 
 export function frameOf(message: Uint8Array): Buffer {

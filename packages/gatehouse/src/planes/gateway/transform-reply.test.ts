@@ -19,6 +19,8 @@ import {
   permitted,
   refusal,
   settings,
+  type Whole,
+  whole,
 } from './transform-fixture.test.ts';
 import { type IncomingReply, transformReply } from './transform-reply.ts';
 import { type OutgoingRequest, transformRequest } from './transform-request.ts';
@@ -28,8 +30,12 @@ const relayed = [...methodTables.keys()].filter((path) =>
 );
 const asked: OutgoingRequest = { frame: Buffer.alloc(5), question: 'q', aboutReserved: false, note: '' };
 
-function receive(call: PermittedCall, message: Uint8Array, request: OutgoingRequest = asked): IncomingReply {
-  return transformReply(call, request, frameOf(message), settings, noKeys);
+function receive(
+  call: PermittedCall,
+  message: Uint8Array,
+  request: OutgoingRequest = asked,
+): Whole<IncomingReply> {
+  return whole(transformReply(call, request, frameOf(message), settings, noKeys));
 }
 
 /** The bytes of a token of the engine: `namespace_id` = 1, `workflow_id` = 2. */
@@ -137,7 +143,7 @@ test("T-044b a workflow task's page token goes on with the history of that run, 
       });
     const call = permitted('GetWorkflowExecutionHistory');
     assert.ok(
-      transformRequest(call, frameOf(history('run-1')), settings, undefined).frame.includes('engine'),
+      whole(transformRequest(call, frameOf(history('run-1')), settings, undefined)).frame.includes('engine'),
     );
     assert.throws(
       () => transformRequest(call, frameOf(history('run-2')), settings, undefined),

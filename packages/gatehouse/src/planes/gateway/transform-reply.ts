@@ -1,7 +1,8 @@
 import { refuse } from '#base/model/refusals';
+import type { Frame } from '#base/proto/frame';
 import { Role } from '#base/proto/role';
 import { MessageScanner } from '#base/proto/scan-message';
-import { cutMention, type Edit, replaceMention, spliceFrame } from '#base/proto/splice-message';
+import { cutMention, type Edit, replaceMention, splicePieces } from '#base/proto/splice-message';
 import { responseTables } from '#base/proto/wire-tables';
 import { PREFIX_BYTES, toFrame } from '#base/wire/grpc-message';
 import {
@@ -26,7 +27,7 @@ const POLL = /\/Poll(?:Workflow|Activity)TaskQueue$/;
 
 /** A reply that may be handed over, or an empty one with the reason why. */
 export interface IncomingReply {
-  readonly frame: Buffer;
+  readonly frame: Frame;
   /** A task of the engine's own was held back (T-101). */
   readonly withheldTask: boolean;
 }
@@ -56,7 +57,7 @@ export function transformReply(
     if (edit !== undefined) edits.push(edit);
   }
   edits.push(...openMessage(scanner, showsReserved(call) ? { ...open, strict: false } : open));
-  return { frame: edits.length === 0 ? frame : spliceFrame(scanner, edits), withheldTask: false };
+  return { frame: edits.length === 0 ? frame : splicePieces(scanner, edits), withheldTask: false };
 }
 
 /** Is the reply about one of the engine's own workflows, whose payloads it wrote itself? */

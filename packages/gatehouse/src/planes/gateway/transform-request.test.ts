@@ -20,6 +20,8 @@ import {
   permitted,
   refusal,
   settings,
+  type Whole,
+  whole,
 } from './transform-fixture.test.ts';
 import { type OutgoingRequest, type TransformSettings, transformRequest } from './transform-request.ts';
 
@@ -29,8 +31,8 @@ function send(
   call: PermittedCall,
   message: Uint8Array,
   given: TransformSettings = settings,
-): OutgoingRequest {
-  return transformRequest(call, frameOf(message), given, undefined);
+): Whole<OutgoingRequest> {
+  return whole(transformRequest(call, frameOf(message), given, undefined));
 }
 
 /** Every place for a role in every method that is relayed. */

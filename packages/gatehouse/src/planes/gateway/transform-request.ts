@@ -1,9 +1,10 @@
 import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
 import type { TokenKeyring } from '#base/crypto/token-keyring';
 import { refuse } from '#base/model/refusals';
+import { type Frame, frameBytes } from '#base/proto/frame';
 import { Role } from '#base/proto/role';
 import { Fault, faultNames, MessageScanner } from '#base/proto/scan-message';
-import { cutMention, type Edit, insertField, replaceMention, spliceFrame } from '#base/proto/splice-message';
+import { cutMention, type Edit, insertField, replaceMention, splicePieces } from '#base/proto/splice-message';
 import { requestTables, roleOfCode } from '#base/proto/wire-tables';
 import { PREFIX_BYTES, REQUEST_BYTES_MAX } from '#base/wire/grpc-message';
 import { isTrustedNexusHeader } from '#core/access/nexus-headers';
@@ -25,7 +26,7 @@ import { pageQuestion } from './page-question.ts';
 
 /** A request as the engine may have it, with what the reply's transformation needs to know of it. */
 export interface OutgoingRequest {
-  readonly frame: Buffer;
+  readonly frame: Frame;
   /** What a page token of the reply belongs to. */
   readonly question: string;
   /** The request is about the engine's own workflows, whose payloads it wrote itself (reads only). */
@@ -146,9 +147,10 @@ class RequestWork {
     const { namespace, method } = this.#call;
     const tag = this.#namespaceNamed ? 0 : namespaceTag(method.request.codes);
     if (tag !== 0) this.#edits.unshift(insertField(scanner, [tag], Buffer.from(namespace.id)));
-    const outgoing = this.#edits.length === 0 ? frame : spliceFrame(scanner, this.#edits);
+    const outgoing = this.#edits.length === 0 ? frame : splicePieces(scanner, this.#edits);
+    const size = frameBytes(outgoing);
     // Sealing adds to a message, and the engine's limit stays where it is (data-plane.md 5.4).
-    if (outgoing.length > frame.length && outgoing.length - PREFIX_BYTES > REQUEST_BYTES_MAX)
+    if (size > frame.length && size - PREFIX_BYTES > REQUEST_BYTES_MAX)
       throw refuse('message_too_large', { detail: 'with its seals' });
     return {
       frame: outgoing,

@@ -1,5 +1,6 @@
 import { GrpcStatus } from '#base/model/grpc-status';
 import { refuse } from '#base/model/refusals';
+import { wholeFrame } from '#base/proto/frame';
 import type { Log } from '#base/runtime/log';
 import { PREFIX_BYTES } from '#base/wire/grpc-message';
 import { REQUEST_ID_TRAILER } from '../grpc-answer.ts';
@@ -57,7 +58,7 @@ function contentOf(facts: HttpAnswerFacts, answer: CallAnswer): Content {
     return { httpStatus: answer.httpStatus ?? httpStatusOf(answer.status), text: errorText(answer, form) };
   }
   try {
-    const message = answer.frame.subarray(PREFIX_BYTES);
+    const message = wholeFrame(answer.frame).subarray(PREFIX_BYTES);
     return { httpStatus: 200, text: replyText(match.route.response, message, form) };
   } catch (error) {
     // The call was made and is recorded; only its answer has no JSON form, which is a bug of ours.

@@ -1,0 +1,12 @@
+import type { Writable } from 'node:stream';
+
+/** Ends a stream with a frame, whole or in pieces: those go to the transport together. */
+export function endWithFrame(stream: Writable, frame: Buffer | readonly Buffer[]): void {
+  if (Buffer.isBuffer(frame)) {
+    stream.end(frame);
+    return;
+  }
+  stream.cork();
+  for (const piece of frame) stream.write(piece);
+  stream.end();
+}
