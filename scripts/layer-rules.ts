@@ -20,7 +20,8 @@ export interface RestrictedModules {
 const FIXTURES = 'testing';
 /** The package that runs where the keys of customers are. */
 const CODEC = 'packages/codec';
-const TEST_FILE = '[.]test[.]ts$';
+/** Tests, and what fuzzers call: neither is published. */
+const TEST_FILE = '[.](test|fuzz)[.]ts$';
 
 type ForbiddenRule = NonNullable<IFlattenedRuleSet['forbidden']>[number];
 

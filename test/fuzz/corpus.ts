@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { ScanInput } from './scan-target.ts';
+import type { ScanInput } from '../../packages/gatehouse/src/testing/proto/scan-target.ts';
 
 export interface CorpusEntry {
   readonly name: string;

@@ -20,7 +20,7 @@ export class Random {
 
   /** @throws Error for an empty list. */
   pick<Item>(items: readonly Item[]): Item {
-    const [chosen] = items.slice(this.below(items.length));
+    const chosen = items[this.below(items.length)];
     if (chosen === undefined) throw new Error('nothing to pick from');
     return chosen;
   }

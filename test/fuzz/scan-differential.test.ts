@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import {
+  type Accepted,
+  askDecoder,
+  askScanner,
+  difference,
+  differenceOfSent,
+} from '../../packages/gatehouse/src/testing/proto/scan-target.ts';
 import { loadCorpus } from './corpus.ts';
 import { runScanFuzz } from './scan-differential.ts';
-import { type Accepted, askDecoder, askScanner, difference, differenceOfSent } from './scan-target.ts';
 
 // A few seconds in the inner loop; the group e2e runs longer, with the engine's own decoder beside this one.
 const SECONDS = 5;

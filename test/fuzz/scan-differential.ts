@@ -16,6 +16,14 @@ import {
 } from '../../packages/gatehouse/src/testing/proto/field-role.ts';
 import { messageArbitrary } from '../../packages/gatehouse/src/testing/proto/message-arbitrary.ts';
 import {
+  type Accepted,
+  askScanner,
+  checkInProcess,
+  difference,
+  differenceOfSent,
+  type ScanInput,
+} from '../../packages/gatehouse/src/testing/proto/scan-target.ts';
+import {
   parseWireTree,
   type Shape,
   writeWireTree,
@@ -29,14 +37,6 @@ import { loadCorpus } from './corpus.ts';
 import { mutateBytes } from './mutate-bytes.ts';
 import { copyTree, mutateTree } from './mutate-tree.ts';
 import { Random } from './random.ts';
-import {
-  type Accepted,
-  askScanner,
-  checkInProcess,
-  difference,
-  differenceOfSent,
-  type ScanInput,
-} from './scan-target.ts';
 
 export interface ScanFuzzOptions {
   readonly seed: number;

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import {
+  checkRewrite,
+  differenceOfReading,
+  readOurselves,
+} from '../../packages/gatehouse/src/core/sealing/visibility-query/check-rewrite-fixture.test.ts';
 import { runQueryFuzz } from './visibility-query-fuzz.ts';
-import { checkRewrite, differenceOfReading, readOurselves } from './visibility-query-target.ts';
 
 // A few seconds in the inner loop; the group e2e asks the engine's own parser as well.
 const SECONDS = 4;

@@ -1,5 +1,10 @@
 import fc from 'fast-check';
 import {
+  checkRewrite,
+  differenceOfReading,
+  type ReadQuery,
+} from '../../packages/gatehouse/src/core/sealing/visibility-query/check-rewrite-fixture.test.ts';
+import {
   CANARY,
   conditions,
   styles,
@@ -7,7 +12,6 @@ import {
 } from '../../packages/gatehouse/src/core/sealing/visibility-query/query-model-fixture.test.ts';
 import { Random } from './random.ts';
 import type { QueryOracle } from './visibility-query-oracle.ts';
-import { checkRewrite, differenceOfReading, type ReadQuery } from './visibility-query-target.ts';
 
 export interface QueryFuzzOptions {
   readonly seed: number;

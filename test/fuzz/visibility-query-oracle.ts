@@ -3,10 +3,10 @@ import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { ReadQuery } from '../../packages/gatehouse/src/core/sealing/visibility-query/check-rewrite-fixture.test.ts';
 import { buildPart, type PartOptions } from '../parts/build-part.ts';
 import { cleanEnv } from '../parts/clean-env.ts';
 import { runStep } from '../parts/run-step.ts';
-import type { ReadQuery } from './visibility-query-target.ts';
 
 /** The engine's own parser in a process of its own. Many questions may be under way: they are answered in order. */
 export interface QueryOracle {

@@ -19,7 +19,7 @@ export function parseKeyLines(text: string): readonly KeyLine[] {
   const lines: KeyLine[] = [];
   for (const [index, line] of text.split(/\r?\n|;/).entries()) {
     const words = line
-      .replace(/#.*$/, '')
+      .replace(/#.*$/s, '')
       .split(/\s+/)
       .filter((word) => word !== '');
     if (words.length === 0) continue;

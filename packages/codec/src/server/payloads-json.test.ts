@@ -63,6 +63,8 @@ test('what is no Payloads message is refused without quoting it', () => {
     { payloads: [{ metadata: { encoding: null } }] },
     { payloads: [{ metadata: ['secret'] }] },
     { payloads: [{ externalPayloads: [{ sizeBytes: 'secret' }] }] },
+    { payloads: [{ externalPayloads: [{ sizeBytes: { toString: 1 } }] }] },
+    { payloads: [{ externalPayloads: [{ sizeBytes: true }] }] },
   ])
     assert.throws(
       () => parse(bad),

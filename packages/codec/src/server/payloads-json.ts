@@ -35,7 +35,9 @@ function parsePayload(value: unknown, place: string): Payload {
 
 function parseDetails(value: unknown, place: string): ExternalPayloadDetails {
   const { sizeBytes, size_bytes } = fieldsOf(value, `${place}.externalPayloads`, ['sizeBytes', 'size_bytes']);
-  const size = Number(sizeBytes ?? size_bytes ?? 0);
+  const given = sizeBytes ?? size_bytes ?? 0;
+  const isNumber = typeof given === 'number' || (typeof given === 'string' && /^-?\d+$/.test(given));
+  const size = isNumber ? Number(given) : Number.NaN;
   if (!Number.isSafeInteger(size)) throw badField(`${place}.externalPayloads`, 'sizes are whole numbers');
   return { sizeBytes: size };
 }

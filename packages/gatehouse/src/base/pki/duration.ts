@@ -8,8 +8,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   y: 365 * 24 * 3_600_000,
 };
 
-const DURATION = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)[smhdy])+$/;
-const PART = /(\d+\.?\d*|\.\d+)([smhdy])/g;
+const DURATION = /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)[smhdy])+$/;
+const PART = /(\d+(?:\.\d*)?|\.\d+)([smhdy])/g;
 
 /**
  * Reads a duration as tcld writes them, such as `30d10h` or `1.5y` (a year is 365 days), in milliseconds,

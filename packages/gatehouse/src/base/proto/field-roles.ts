@@ -277,7 +277,7 @@ const harmlessField = (
   why: string,
 ): HarmlessField => ({ direction, message, field, why });
 
-const CLOSED = 'only in methods that are not open to tenants; archival is off, or another cluster\'s';
+const CLOSED = "only in methods that are not open to tenants; archival is off, or another cluster's";
 const OWN = "the namespace's own data, shown to it";
 
 /** Fields that look risky and are not, each with its reason. */

@@ -3,7 +3,8 @@ import { readLine } from './chain.ts';
 import { type FieldOpener, noKeys } from './fields/field-opener.ts';
 import { createRecentTexts } from './fields/recent-texts.ts';
 import { type ClosedReason, SEALED_FIELDS, SEALED_MARK, type SealedField } from './fields/sealed-fields.ts';
-import { parseHeader } from './marker-lines.ts';
+import { lineFields } from './line-fields.ts';
+import { parseHeader, type SegmentHeader } from './marker-lines.ts';
 import { asciiJson } from './quoted-text.ts';
 
 /**
@@ -22,8 +23,8 @@ export interface AuditRecord extends AuditEvent {
 /** Reads the lines of a chain, segment by segment from the header of each. */
 export interface RecordReader {
   /**
-   * The event that a line holds. Undefined for headers and checkpoints, and for a line that is not whole:
-   * reading is no verdict, `verifyChain` is.
+   * The event that a line holds. Undefined for headers and checkpoints, for a line that is not whole and for one that
+   * is no record in spite of its hash: reading is no verdict, `verifyChain` is.
    */
   read(line: string): AuditRecord | undefined;
   /** Records so far with a field that could not be opened. */
@@ -31,10 +32,35 @@ export interface RecordReader {
 }
 
 const RECENT_MAX = 1_024;
+const NO_HEADER = { format: 1, chain: '' } as const;
+
+const RECORD_FIELDS = {
+  seq: 'number',
+  prev: 'string',
+  kind: 'string',
+  timeMs: 'number',
+  monotonicMs: 'number',
+  requestId: 'string',
+  connectionId: 'string',
+  principal: 'string',
+  credential: 'string',
+  namespace: 'string',
+  method: 'string',
+  outcome: 'string',
+  status: 'number',
+  reason: 'string',
+  severity: 'string',
+  peer: 'string',
+  endpoint: 'string',
+  durationMs: 'number',
+  count: 'number',
+  detail: 'string',
+  hash: 'string',
+} as const satisfies Record<Exclude<keyof AuditRecord, 'closed'>, 'string' | 'number'>;
 
 export function createRecordReader(opener: FieldOpener = noKeys): RecordReader {
   // Before the first header nothing is taken for sealed.
-  let header = { format: 1, chain: '' };
+  let header: Pick<SegmentHeader, 'format' | 'chain'> = NO_HEADER;
   let closedRecords = 0;
   const recent = createRecentTexts(RECENT_MAX);
 
@@ -53,15 +79,16 @@ export function createRecordReader(opener: FieldOpener = noKeys): RecordReader {
     closedRecords: () => closedRecords,
     read(line) {
       const kind = readLine(line)?.kind;
-      if (kind === 'header') header = parseHeader(line);
+      if (kind === 'header') header = parseHeader(line) ?? NO_HEADER;
       if (kind === undefined || kind === 'header' || kind === 'checkpoint') return undefined;
-      const parsed = JSON.parse(line) as Omit<AuditRecord, 'closed'>;
+      const parsed = lineFields(line, RECORD_FIELDS) as Omit<AuditRecord, 'closed'> | undefined;
+      if (parsed === undefined) return undefined;
       const opened: Partial<Record<SealedField, string>> = {};
       const closed: Partial<Record<SealedField, ClosedReason>> = {};
       for (const field of SEALED_FIELDS) {
-        const text: unknown = parsed[field];
+        const text = parsed[field];
         // In format 1 a text that begins so is what somebody sent.
-        if (header.format === 1 || typeof text !== 'string' || !text.startsWith(SEALED_MARK)) continue;
+        if (header.format === 1 || !text.startsWith(SEALED_MARK)) continue;
         const found = open(field, text);
         if (typeof found === 'string') opened[field] = found;
         else closed[field] = found.closed;

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { AuditEvent } from '#base/model/audit-event';
 import { systemClock } from '#base/runtime/clock';
+import { createRecordReader } from './audit-record.ts';
 import {
   type ChainHead,
   type ChainLine,
@@ -11,6 +12,7 @@ import {
   GENESIS_HASH,
   LINE_BYTES_MAX,
   readLine,
+  sealLine,
 } from './chain.ts';
 import { createFieldSealer } from './fields/field-sealer.ts';
 import { dataKeys, sampleEvent } from './fixture.test.ts';
@@ -107,6 +109,19 @@ test('a number that is none does not break the line', () => {
   );
   assert.equal(JSON.parse(line).durationMs, -1);
   assert.equal(JSON.parse(line).timeMs, -1);
+});
+
+test('T-086 a line with a right hash around what is no record is passed over by who reads records', () => {
+  const reader = createRecordReader();
+  assert.ok(reader.read(openLine(head, sampleEvent(), 1).line.trimEnd()));
+  const start = `{"seq":${head.seq},"prev":"${head.hash}",`;
+  for (const rest of [
+    '"kind":"call",no JSON',
+    '"kind":"call","peer":5',
+    '"kind":"header",x',
+    '"kind":"call","a":"b"',
+  ])
+    assert.equal(reader.read(sealLine(`${start}${rest}`).line.trimEnd()), undefined, rest);
 });
 
 test('T-086 a line with any one byte changed is not whole', () => {

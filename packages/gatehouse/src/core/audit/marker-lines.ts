@@ -1,4 +1,5 @@
 import { type ChainHead, type ChainLine, sealLine } from './chain.ts';
+import { lineFields } from './line-fields.ts';
 
 /**
  * The two kinds of line that are not events. A `header` begins each segment; a `checkpoint` signs all that
@@ -57,19 +58,39 @@ export function checkpointLine(checkpoint: Checkpoint, signature: Uint8Array): C
   );
 }
 
-/** Fields of a line that `readLine` found whole, so it was built by the functions above. */
-export function parseHeader(line: string): SegmentHeader {
-  const { format, chain, segment, timeMs, keyId } = JSON.parse(line) as SegmentHeader;
+/** @returns undefined where the line, whole in itself, is none that `headerLine` writes. */
+export function parseHeader(line: string): SegmentHeader | undefined {
+  const fields = lineFields(line, HEADER_FIELDS);
+  if (fields === undefined) return undefined;
+  const { format, chain, segment, timeMs, keyId } = fields;
   return { format, chain, segment, timeMs, keyId };
 }
 
-export function parseCheckpoint(line: string): { checkpoint: Checkpoint; signature: Buffer } {
-  const { seq, prev, chain, timeMs, keyId, signature } = JSON.parse(line) as Checkpoint & {
-    readonly prev: string;
-    readonly signature: string;
-  };
+/** @returns undefined where the line, whole in itself, is none that `checkpointLine` writes. */
+export function parseCheckpoint(
+  line: string,
+): { readonly checkpoint: Checkpoint; readonly signature: Buffer } | undefined {
+  const fields = lineFields(line, CHECKPOINT_FIELDS);
+  if (fields === undefined) return undefined;
+  const { seq, prev, chain, timeMs, keyId, signature } = fields;
   return {
     checkpoint: { seq, hash: prev, chain, timeMs, keyId },
-    signature: Buffer.from(String(signature), 'base64'),
+    signature: Buffer.from(signature, 'base64'),
   };
 }
+
+const HEADER_FIELDS = {
+  format: 'number',
+  chain: 'string',
+  segment: 'number',
+  timeMs: 'number',
+  keyId: 'string',
+} as const;
+const CHECKPOINT_FIELDS = {
+  seq: 'number',
+  prev: 'string',
+  chain: 'string',
+  timeMs: 'number',
+  keyId: 'string',
+  signature: 'string',
+} as const;

@@ -102,9 +102,11 @@ function take(
     new AuditChainCorrupt(segment.path, scan.nextSeq, what);
   if (scan.header === undefined) {
     if (whole.kind !== 'header') throw corrupt('its segment has no header');
-    scan.header = parseHeader(line);
-    if (!isKnownFormat(scan.header.format)) throw corrupt(`format ${scan.header.format} is not known here`);
-    if (scan.header.segment !== segment.number) throw corrupt('its segment has the name of another');
+    const header = parseHeader(line);
+    if (header === undefined) throw corrupt('its header is not as it is written');
+    if (!isKnownFormat(header.format)) throw corrupt(`format ${header.format} is not known here`);
+    if (header.segment !== segment.number) throw corrupt('its segment has the name of another');
+    scan.header = header;
   } else if (whole.seq !== scan.nextSeq || whole.prev !== scan.hash) {
     throw corrupt('a record is missing, out of order or changed');
   }

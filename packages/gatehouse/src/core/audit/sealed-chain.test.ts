@@ -169,10 +169,12 @@ async function openChain(folder: string): Promise<void> {
   await (await openTestWriter(folder)).close();
   const [segment] = await listSegments(folder);
   const [first = ''] = (await readFile(segment?.path ?? '', 'latin1')).split('\n');
-  const header = headerLine({ seq: 0, hash: GENESIS_HASH }, { ...parseHeader(first), format: 1 });
+  const written = parseHeader(first);
+  assert.ok(written);
+  const header = headerLine({ seq: 0, hash: GENESIS_HASH }, { ...written, format: 1 });
   const event = sampleEvent({ ...PERSONAL, detail: '~looks sealed' });
   const call = eventLine({ seq: 1, hash: header.hash }, event, 1, (_field, value) => quoteText(value));
-  const content = { ...parseHeader(first), seq: 2, hash: call.hash };
+  const content = { ...written, seq: 2, hash: call.hash };
   const end = checkpointLine(content, signingKey.sign(checkpointMessage(content)));
   await writeFile(segment?.path ?? '', header.line + call.line + end.line, 'latin1');
   await writeFile(join(folder, 'latest-checkpoint.json'), end.line);

@@ -261,6 +261,21 @@ test('T-086 a header that names another segment is not believed', async (t) => {
   assert.match(fault?.reason ?? '', /segment 3 stands in its place/);
 });
 
+test('T-086 a header and a checkpoint that are none, their hashes made anew, are named and not thrown', async (t) => {
+  for (const [name, at, fields] of [
+    [FIRST, 0, '"kind":"header","format":2,no JSON'],
+    [FIRST, 0, '"kind":"header","format":2,"chain":null'],
+    [FIRST, 1, '"kind":"checkpoint","chain":5,"signature":"AA=="'],
+  ] as const) {
+    const verdict = await verifyWithLines(t, name, (lines) => {
+      const { seq, prev } = JSON.parse(lines[at] ?? '');
+      lines[at] = sealLine(`{"seq":${seq},"prev":"${prev}",${fields}`).line.trimEnd();
+    });
+    assert.match(verdict.fault?.reason ?? '', /not as it is written/);
+    assert.equal(verdict.fault?.seq, at);
+  }
+});
+
 test('T-087 more records than a writer leaves unsigned are not believed', async (t) => {
   const forged = (count: number) =>
     Array.from({ length: count }, () => ({ name: FIRST, rest: '"kind":"call","x":1' }));

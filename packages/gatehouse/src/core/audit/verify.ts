@@ -101,6 +101,7 @@ function startWalk(keys: VerificationKeys, witness: ReadonlyMap<number, readonly
 
   const takeHeader = (line: string, seq: number): boolean => {
     const header = parseHeader(line);
+    if (header === undefined) return wrong(seq, 'the header is not as it is written');
     if (!isKnownFormat(header.format))
       return wrong(seq, `format ${header.format} is not known to this version`);
     if (header.segment !== segment) return wrong(seq, `segment ${header.segment} stands in its place`);
@@ -171,7 +172,9 @@ function startWalk(keys: VerificationKeys, witness: ReadonlyMap<number, readonly
 }
 
 function checkpointFault(line: string, keys: VerificationKeys, chain: string): string | undefined {
-  const { checkpoint, signature } = parseCheckpoint(line);
+  const parsed = parseCheckpoint(line);
+  if (parsed === undefined) return 'the checkpoint is not as it is written';
+  const { checkpoint, signature } = parsed;
   const key = keys.get(checkpoint.keyId);
   if (key === undefined) return `signed by key ${checkpoint.keyId}, which is not trusted`;
   if (checkpoint.chain !== chain) return 'the checkpoint is of another chain';

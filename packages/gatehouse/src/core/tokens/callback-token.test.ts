@@ -27,6 +27,7 @@ test('T-045 a callback token of another namespace, or one made by hand, does not
     engineToken,
     sealed.slice(0, -8),
     `${sealed}AAAA`,
+    `${sealed}A`,
     ` ${sealed}`,
     `${sealed}\n`,
     sealed.replace('.1.', '.2.'),

@@ -1,16 +1,10 @@
-import { Refusal } from '../../packages/gatehouse/src/base/model/refusals.ts';
-import {
-  type Condition,
-  type ParsedQuery,
-  parseQuery,
-} from '../../packages/gatehouse/src/core/sealing/visibility-query/parse-query.ts';
-import {
-  CANARY,
-  fakeSealed,
-} from '../../packages/gatehouse/src/core/sealing/visibility-query/query-model-fixture.test.ts';
-import { tokenizeQuery } from '../../packages/gatehouse/src/core/sealing/visibility-query/query-tokens.ts';
-import { rewriteQuery } from '../../packages/gatehouse/src/core/sealing/visibility-query/rewrite-query.ts';
-import { mentionsSealed } from '../../packages/gatehouse/src/core/sealing/visibility-query/sealed-names.ts';
+// No test itself: what every rewriting of a query must hold, for the fuzzers.
+import { Refusal } from '#base/model/refusals';
+import { type Condition, type ParsedQuery, parseQuery } from './parse-query.ts';
+import { CANARY, fakeSealed } from './query-model-fixture.test.ts';
+import { tokenizeQuery } from './query-tokens.ts';
+import { rewriteQuery } from './rewrite-query.ts';
+import { mentionsSealed } from './sealed-names.ts';
 
 /** A condition as both readers say it: operator, name, values; or `and`, `or`, `not` and their parts. */
 export type Said = string | readonly Said[];

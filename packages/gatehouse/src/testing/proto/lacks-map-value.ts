@@ -1,5 +1,5 @@
 import type { DescMessage } from '@bufbuild/protobuf';
-import { parseWireTree, type WireNode } from '../../packages/gatehouse/src/testing/proto/wire-tree.ts';
+import { parseWireTree, type WireNode } from './wire-tree.ts';
 
 /**
  * Has an entry of a map in this message no value? Decoders make an empty one up, the scanner sees none. Where

@@ -1,9 +1,5 @@
 import { type DescMessage, ScalarType } from '@bufbuild/protobuf';
-import {
-  parseWireTree,
-  type WireNode,
-  writeWireTree,
-} from '../../packages/gatehouse/src/testing/proto/wire-tree.ts';
+import { parseWireTree, type WireNode, writeWireTree } from './wire-tree.ts';
 
 /**
  * Do two entries of one map in this message have the same key? Decoders keep the last of them, the scanner sees

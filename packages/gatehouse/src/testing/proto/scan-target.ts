@@ -1,26 +1,14 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { messageType } from '../../packages/gatehouse/src/base/proto/api-registry.ts';
-import { Role } from '../../packages/gatehouse/src/base/proto/role.ts';
-import { faultNames, MessageScanner } from '../../packages/gatehouse/src/base/proto/scan-message.ts';
-import {
-  cutMention,
-  type Edit,
-  GRPC_PREFIX_BYTES,
-  spliceFrame,
-} from '../../packages/gatehouse/src/base/proto/splice-message.ts';
-import {
-  methodTables,
-  requestTables,
-  responseTables,
-} from '../../packages/gatehouse/src/base/proto/wire-tables.ts';
-import { type Direction, messageRoles } from '../../packages/gatehouse/src/testing/proto/field-role.ts';
-import { mentionKey, scannedMentions } from '../../packages/gatehouse/src/testing/proto/scanned-mentions.ts';
-import {
-  type WalkedMention,
-  walkMentions,
-} from '../../packages/gatehouse/src/testing/proto/walk-mentions.ts';
+import { messageType } from '#base/proto/api-registry';
+import { Role } from '#base/proto/role';
+import { faultNames, MessageScanner } from '#base/proto/scan-message';
+import { cutMention, type Edit, GRPC_PREFIX_BYTES, spliceFrame } from '#base/proto/splice-message';
+import { methodTables, requestTables, responseTables } from '#base/proto/wire-tables';
+import { type Direction, messageRoles } from './field-role.ts';
 import { lacksMapValue } from './lacks-map-value.ts';
 import { repeatsMapKey } from './repeats-map-key.ts';
+import { mentionKey, scannedMentions } from './scanned-mentions.ts';
+import { type WalkedMention, walkMentions } from './walk-mentions.ts';
 
 /** What a stranger sends, or an engine answers. */
 export interface ScanInput {

@@ -1,0 +1,42 @@
+import { createSecretKey } from 'node:crypto';
+import { ByteSource } from '#testing/fuzz/byte-source';
+import { aadOf, openBox, sealBox } from './aead.ts';
+
+const key = createSecretKey(Buffer.alloc(32, 'key'));
+const LENGTH_BYTES = 4;
+
+/** Nothing opens but what was sealed, whole and with its words; no two lists of words are the same bytes. */
+export function fuzz(bytes: Buffer): void {
+  const source = new ByteSource(bytes);
+  const words = [source.piece(), source.piece()].map((word) => word.toString('utf8'));
+  const others = [source.piece(), source.piece()].map((word) => word.toString('utf8'));
+  const at = source.number();
+  const change = source.byte();
+  const plaintext = source.piece();
+  const rest = source.rest();
+  const aad = aadOf(...words);
+  if (readWords(aad).join('\0') !== words.join('\0')) throw new Error('words that do not read again');
+  openBox(key, aad, rest);
+  const sealed = sealBox(key, aad, plaintext);
+  const tampered = Buffer.concat([sealed, rest]);
+  tampered[at % tampered.length] = (tampered[at % tampered.length] ?? 0) ^ change;
+  const same = JSON.stringify(words) === JSON.stringify(others) && tampered.equals(sealed);
+  const opened = openBox(key, aadOf(...others), tampered);
+  if (same !== (opened !== undefined)) throw new Error(same ? 'it does not open' : 'a tampered one opens');
+  if (opened !== undefined && !opened.equals(plaintext)) throw new Error('another plaintext comes back');
+}
+
+function readWords(bytes: Buffer): string[] {
+  const words: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + LENGTH_BYTES + bytes.readUInt32BE(at);
+    words.push(bytes.toString('utf8', at + LENGTH_BYTES, end));
+    at = end;
+  }
+  return words;
+}
+
+export function* seeds(): Generator<Uint8Array> {
+  yield Buffer.from('\x01a\x01b\x01a\x01b\0\0\0\x03abc');
+  yield Buffer.from('\x02ab\0\x01a\x01b\0\0\0\x03abc');
+}

@@ -1,0 +1,3 @@
+export function fuzz(bytes: Buffer): void {
+  while (bytes.includes('!')) bytes.includes('?');
+}
