@@ -22,6 +22,7 @@ async function commands(): Promise<Command[]> {
     { keysCommand },
     { doctorCommand },
     { completionCommand },
+    { gatewayProcessCommand },
   ] = await Promise.all([
     import('./commands/up.ts'),
     import('./commands/serve.ts'),
@@ -31,6 +32,7 @@ async function commands(): Promise<Command[]> {
     import('./commands/keys.ts'),
     import('./commands/doctor.ts'),
     import('./commands/completion.ts'),
+    import('./commands/gateway-process.ts'),
   ]);
   return [
     upCommand(),
@@ -41,6 +43,7 @@ async function commands(): Promise<Command[]> {
     keysCommand(),
     doctorCommand(),
     completionCommand(),
+    gatewayProcessCommand(),
   ];
 }
 
@@ -93,7 +96,8 @@ Examples:
   gatehouse cert ca --org acme -d 1y --ca-cert ca.pem --ca-key ca.key
   gatehouse doctor                     tell what is wrong and how to mend it`,
     );
-  for (const command of await commands()) program.addCommand(prepare(command));
+  for (const command of await commands())
+    program.addCommand(prepare(command), { hidden: command.name() === 'gateway-process' });
   requireNoDebugger();
   await program.parseAsync(argv);
   return typeof process.exitCode === 'number' ? process.exitCode : 0;

@@ -21,6 +21,7 @@ import { EnginePool, type EngineTarget } from '#core/engine/engine-pool';
 import type { ConnectionLoad } from '#core/limits/connection-load';
 import { Limits } from '#core/limits/limits';
 import type { NamespaceUse } from '#core/limits/namespace-load';
+import type { UseReport } from '#core/limits/use-report';
 import type { Sealing } from '#core/sealing/sealing';
 import { Connections, type HeldSession } from './connections.ts';
 import { Deadlines } from './deadlines.ts';
@@ -74,6 +75,10 @@ export interface Gateway {
   setLimits(limits: PlatformLimits): boolean;
   /** What a namespace has under way; undefined where it never had a connection. */
   use(namespaceId: string): NamespaceUse | undefined;
+  /** What other processes of this platform are to know of the limits' use: what changed since last asked. */
+  reportUse(): readonly UseReport[];
+  /** Takes into account what they use together. */
+  followOthers(reports: readonly UseReport[]): void;
   /**
    * Takes nothing new and tells every client to go elsewhere (GOAWAY). Resolves when all running calls but
    * long polls are answered, or after `withinMs`.
@@ -214,6 +219,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     openConnections: () => connections.size,
     setLimits: (next) => limits.set(next),
     use: (namespaceId) => limits.use(namespaceId),
+    reportUse: () => limits.report(),
+    followOthers: (reports) => limits.followOthers(reports),
     async quiesce(withinMs) {
       stopListening();
       const end = clock.monotonicMs() + withinMs;
