@@ -118,7 +118,7 @@ test('a completion script names every command', () => {
   const { code, out } = gatehouse('completion bash');
   assert.equal(code, 0);
   assert.match(out, /"\) words="up serve cert audit codec-server keys doctor completion/);
-  assert.match(out, /"up"\) words="--home --port --namespace --once --json --help"/);
+  assert.match(out, /"up"\) words="--home --port --namespace --processes --once --json --help"/);
 });
 
 test('doctor on a folder without an installation says so, says how to go on, and exits with 1', () => {
