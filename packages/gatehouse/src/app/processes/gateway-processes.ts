@@ -66,7 +66,7 @@ class Supervisor implements GatewayProcesses {
   readonly #options: GatewayProcessesOptions;
   readonly #fleet: Fleet;
   readonly #dispatch = new Dispatch();
-  readonly #use = new SharedUse();
+  readonly #use: SharedUse;
   readonly #sources: SourceGate;
   readonly #recorder: Recorder;
   readonly #engine: () => EngineFacts;
@@ -81,6 +81,7 @@ class Supervisor implements GatewayProcesses {
     this.#options = options;
     this.#identity = options.identity;
     this.#limits = limits;
+    this.#use = new SharedUse(() => clock.monotonicMs());
     this.#recorder = new Recorder(audit, clock);
     this.#sources = new SourceGate(limits.source, limits.sharedBy);
     this.#engine = createEngineFacts(options.engine);

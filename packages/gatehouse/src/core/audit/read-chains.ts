@@ -40,8 +40,9 @@ export async function tailChains(
     lastSeqs.set(name, found.at(-1)?.seq ?? -1);
     tails.push(marked(name, found));
   }
-  const records = await Array.fromAsync(merge(tails));
-  return { records: records.slice(-count), lastSeqs };
+  const all: AuditRecord[] = [];
+  for await (const record of merge(tails)) all.push(record);
+  return { records: all.slice(-count), lastSeqs };
 }
 
 const NEW_CHAIN_MS = 1000;

@@ -26,7 +26,7 @@ export class Limits implements LimitsInForce {
   readonly #clock: Clock;
   readonly #loads = new Map<string, NamespaceLoad>();
   /** What other processes told last, of namespaces that this one may not serve yet. */
-  readonly #others = new Map<string, { readonly use: UseReport; readonly toldAtMs: number }>();
+  readonly #others = new Map<string, { readonly use: UseReport; readonly asOfMs: number }>();
   #limits: PlatformLimits;
 
   constructor(clock: Clock, limits: PlatformLimits = defaultLimits) {
@@ -62,7 +62,7 @@ export class Limits implements LimitsInForce {
       const { sharedBy } = this.#limits;
       load = new NamespaceLoad(this.#limitsOf(record), sharedBy, this.#clock.monotonicMs());
       const others = this.#others.get(record.id);
-      if (others !== undefined) load.beginWith(others.use, others.toldAtMs);
+      if (others !== undefined) load.beginWith(others.use, others.asOfMs);
       this.#loads.set(record.id, load);
     } else this.refresh(load, record);
     return load.connect() ? new ConnectionLoad(this, load, record) : undefined;
@@ -98,10 +98,10 @@ export class Limits implements LimitsInForce {
 
   /** Takes into account what the others told, all of them together. */
   followOthers(reports: readonly UseReport[]): void {
-    const toldAtMs = this.#clock.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     for (const use of reports) {
-      this.#others.set(use.namespaceId, { use, toldAtMs });
-      this.#loads.get(use.namespaceId)?.followOthers(use, toldAtMs);
+      this.#others.set(use.namespaceId, { use, asOfMs: nowMs - use.ageMs });
+      this.#loads.get(use.namespaceId)?.followOthers(use, nowMs);
     }
   }
 

@@ -192,6 +192,7 @@ export class NamespaceLoad implements NamespaceUse {
       held: [...this.#held],
       spent,
       left: [this.#calls.left(nowMs), this.#visibility.left(nowMs), this.#management.left(nowMs)],
+      ageMs: 0,
     };
   }
 
@@ -203,12 +204,12 @@ export class NamespaceLoad implements NamespaceUse {
     this.#management.charge(others.spent[2], nowMs);
   }
 
-  /** The same for a namespace that others served before. @param toldAtMs when they told. */
-  beginWith(others: UseReport, toldAtMs: number): void {
+  /** The same for a namespace that others served before. @param asOfMs when they were where they say. */
+  beginWith(others: UseReport, asOfMs: number): void {
     this.#others = others;
-    this.#calls.startAt(others.left[0], toldAtMs);
-    this.#visibility.startAt(others.left[1], toldAtMs);
-    this.#management.startAt(others.left[2], toldAtMs);
+    this.#calls.startAt(others.left[0], asOfMs);
+    this.#visibility.startAt(others.left[1], asOfMs);
+    this.#management.startAt(others.left[2], asOfMs);
   }
 
   /** @returns whether anything differs from what was told last. */

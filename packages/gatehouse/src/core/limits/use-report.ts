@@ -12,6 +12,8 @@ export interface UseReport extends NamespaceUse {
   readonly spent: Rates;
   /** Tokens left in its buckets: where a process begins that has none for this namespace yet. */
   readonly left: Rates;
+  /** How long ago that was; time has brought more since. */
+  readonly ageMs: number;
 }
 
 /** Of calls, searches (visibility) and changes (management), in this order. */
