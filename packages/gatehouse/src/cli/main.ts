@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '#base/config/config-error';
 import { Refusal } from '#base/model/refusals';
 import { hardenProcess, requireNoDebugger } from './harden-process.ts';
 import { Interrupted } from './until-stopped.ts';
+import { readVersion } from './version.ts';
 
 /** Exit codes: 0 success, 1 failure, 2 wrong usage. */
 const FAILURE = 1;
@@ -45,11 +45,6 @@ async function commands(): Promise<Command[]> {
     completionCommand(),
     gatewayProcessCommand(),
   ];
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** Of the commands that only have commands; those have their own. */

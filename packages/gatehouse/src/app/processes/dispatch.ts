@@ -3,7 +3,8 @@ import type { DoorName, FromProcess } from './messages.ts';
 
 /** Whoever connections can be handed to. */
 export interface Receiver {
-  hand(id: number, door: DoorName, connection: TcpConnection, failed: () => void): void;
+  /** Where that fails it ends, and is removed. */
+  hand(id: number, door: DoorName, connection: TcpConnection): void;
   /** Whether it has been heard of lately. */
   isResponsive(): boolean;
 }
@@ -29,6 +30,8 @@ const WAITING_MAX = 1024;
  */
 export class Dispatch {
   readonly #receivers = new Map<Receiver, Map<number, Handed>>();
+  /** Those that get more. */
+  readonly #open = new Set<Receiver>();
   readonly #waiting: Handed[] = [];
   #lastId = 0;
 
@@ -97,8 +100,6 @@ export class Dispatch {
     }
   }
 
-  readonly #open = new Set<Receiver>();
-
   #handOut(): void {
     for (;;) {
       const receiver = this.#choose();
@@ -113,10 +114,7 @@ export class Dispatch {
     const { connection } = each;
     if (connection === undefined || connection.destroyed) return settle(each);
     this.#receivers.get(receiver)?.set(each.id, each);
-    receiver.hand(each.id, each.door, connection, () => {
-      // The end of the process is on its way, and settles all that it was handed.
-      this.retire(receiver);
-    });
+    receiver.hand(each.id, each.door, connection);
   }
 
   #choose(): Receiver | undefined {

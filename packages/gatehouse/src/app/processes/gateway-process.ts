@@ -53,7 +53,7 @@ export function startGatewayProcess(options: {
   let heardAtMs = performance.now();
   const listeners: ((message: FromProcess) => void)[] = [];
   const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message));
+    child.on('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
   const tell = (message: ToProcess): void => {
@@ -75,11 +75,12 @@ export function startGatewayProcess(options: {
     isResponsive: () => performance.now() - heardAtMs < UNRESPONSIVE_MS,
     onMessage: (listener) => void listeners.push(listener),
     tell,
-    hand(id, door, connection, failed) {
+    hand(id, door, connection) {
       const message: ToProcess = { kind: 'connection', id, door };
       // Kept open here until it says that it has it: one that dies before takes no connection with it.
       child.send(message, connection, { keepOpen: true }, (error) => {
-        if (error !== null) failed();
+        // A pipe that fails does not mend.
+        if (error !== null) child.kill('SIGKILL');
       });
     },
     kill: () => void child.kill('SIGKILL'),

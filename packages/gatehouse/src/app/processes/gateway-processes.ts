@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { defaultLimits, type PlatformLimits } from '#base/model/limits';
 import type { DirectorySnapshot } from '#base/model/namespace-record';
@@ -7,11 +9,13 @@ import type { Log } from '#base/runtime/log';
 import { openTcpDoor, type TcpConnection, type TcpDoor } from '#base/wire/tcp-door';
 import type { ServerIdentity } from '#base/wire/tls-listener';
 import type { AuditWriter } from '#core/audit/audit-writer';
+import { chainOfProcess } from '#core/audit/chains';
 import type { EngineHandle } from '#core/engine/engine-handle';
 import { SharedUse } from '#core/limits/shared-use';
 import { SourceGate } from '#core/limits/source-gate';
 import { Recorder } from '#planes/gateway/record';
 import type { Gateway } from '#planes/gateway/start-gateway';
+import { homeAt } from '../home.ts';
 import { Dispatch } from './dispatch.ts';
 import { createEngineFacts, type EngineFacts } from './engine-facts.ts';
 import { Fleet } from './fleet.ts';
@@ -186,6 +190,8 @@ class Supervisor implements GatewayProcesses {
 
   #startProcess(slot: number): GatewayProcess {
     const { command, spec, log } = this.#options;
+    // There before the process is, so that a place without a chain is one that was taken away.
+    mkdirSync(join(homeAt(spec.home).audit, chainOfProcess(slot)), { recursive: true, mode: 0o700 });
     const now = { identity: this.#identity, limits: this.#limits, engine: this.#engine() };
     const process = startGatewayProcess({ command, spec: { ...spec, slot, ...now }, log });
     process.onMessage((message) => this.#hear(process, message));

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { GatewayCommand } from '#app/processes/gateway-process';
+import { readVersion } from '../version.ts';
 
 const NAME = 'gateway-process';
 
@@ -10,7 +11,15 @@ export function gatewayProcessCommand(): Command {
     .description('Serve connections that another process accepts; started by `up` and `serve`.')
     .requiredOption('--home <dir>', 'whose process it is, for whoever lists processes')
     .requiredOption('--slot <number>', 'its place among them')
-    .action(async () => {
+    .requiredOption('--of <version>', 'the version that started it')
+    .action(async ({ of }: { of: string }) => {
+      // They speak in a form of their version, and a newer one may change the directory under the older.
+      const version = readVersion();
+      if (of !== version) {
+        throw new Error(
+          `version ${version} was installed over ${of}, which runs: stop it and start it again`,
+        );
+      }
       process.umask(0o077);
       const { runGatewayProcess } = await import('#app/processes/run-gateway-process');
       await runGatewayProcess();
@@ -21,5 +30,5 @@ export function gatewayProcessCommand(): Command {
 export function gatewayCommand(): GatewayCommand {
   // Run from source or from the build: the program has the ending that this file has.
   const file = import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js';
-  return { module: fileURLToPath(new URL(file, import.meta.url)), args: [NAME] };
+  return { module: fileURLToPath(new URL(file, import.meta.url)), args: [NAME, '--of', readVersion()] };
 }

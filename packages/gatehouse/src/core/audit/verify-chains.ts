@@ -20,7 +20,8 @@ export async function verifyChains(
   folder: string,
   options: VerifyOptions = {},
 ): Promise<readonly NamedVerdict[]> {
-  const chains = await begun(await listChains(folder));
+  const places = await listChains(folder);
+  const chains = await begun(places);
   const ids = await Promise.all(chains.map((chain) => idOf(chain)));
   const witness = options.witness ?? [];
   const known = new Set(ids);
@@ -31,7 +32,7 @@ export async function verifyChains(
     const own = chains.length === 1 ? witness : witness.filter((line) => line.chain === ids[index]);
     verdicts.push({ name, verdict: await verifyChain(place, { ...options, witness: own }) });
   }
-  return [...verdicts, ...missingPlaces(chains), ...missingWitnesses(strangers)];
+  return [...verdicts, ...missingPlaces(places), ...missingWitnesses(strangers)];
 }
 
 /** Without the places of processes that ended before they wrote a line. */
