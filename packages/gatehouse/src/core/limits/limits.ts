@@ -3,9 +3,9 @@ import { defaultLimits, type PlatformLimits } from '#base/model/limits';
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
 import type { Clock } from '#base/runtime/clock';
 import { ConnectionLoad, type LimitsInForce } from './connection-load.ts';
-import { NamespaceLoad, type NamespaceUse } from './namespace-load.ts';
+import { NamespaceLoad } from './namespace-load.ts';
 import { SourceGate } from './source-gate.ts';
-import type { UseReport } from './use-report.ts';
+import type { NamespaceUse, UseReport } from './use-report.ts';
 
 const MIB = 1024 * 1024;
 

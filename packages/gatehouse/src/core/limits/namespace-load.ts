@@ -2,24 +2,13 @@ import type { NamespaceLimits } from '#base/model/limits';
 import type { RefusalCode } from '#base/model/refusals';
 import { type CallClass, COUNTERS } from './call-class.ts';
 import { TokenBucket } from './token-bucket.ts';
-import { NO_OTHERS, type UseReport } from './use-report.ts';
+import { type NamespaceUse, NO_OTHERS, type UseReport } from './use-report.ts';
 
 /** The limits that a call can meet. */
 export type LimitCode = Extract<
   RefusalCode,
   'namespace_rate_limit' | 'namespace_poller_limit' | 'namespace_memory_limit' | 'memory_limit'
 >;
-
-/** What one namespace has under way in this process. */
-export interface NamespaceUse {
-  readonly connections: number;
-  readonly polls: number;
-  readonly waits: number;
-  readonly requestBytes: number;
-  readonly replyBytes: number;
-  /** Calls and connections that met a limit, since the start. */
-  readonly refused: number;
-}
 
 const MIB = 1024 * 1024;
 /** Between however many processes a limit is divided, a largest request fits each part. */

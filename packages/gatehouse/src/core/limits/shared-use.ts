@@ -1,6 +1,5 @@
 import type { DirectorySnapshot } from '#base/model/namespace-record';
-import type { NamespaceUse } from './namespace-load.ts';
-import { NOTHING_SPENT, type Rates, type UseReport } from './use-report.ts';
+import { type NamespaceUse, NOTHING_SPENT, type Rates, type UseReport } from './use-report.ts';
 
 interface Listener {
   /** What others spent since it was last told, by namespace; also where only something else changed. */

@@ -1,4 +1,13 @@
-import type { NamespaceUse } from './namespace-load.ts';
+/** What one namespace has under way in a process, or in all. */
+export interface NamespaceUse {
+  readonly connections: number;
+  readonly polls: number;
+  readonly waits: number;
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+  /** Calls and connections that met a limit, since the start. */
+  readonly refused: number;
+}
 
 /**
  * What a process tells the others of one namespace, and what it is told of all others together. Rates are told as
