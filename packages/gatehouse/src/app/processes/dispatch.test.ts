@@ -70,6 +70,24 @@ test('each connection goes to the process that has the fewest, also after some h
   assert.equal(dispatch.size, 4);
 });
 
+test('short connections, one after the other, go to the processes in turn', () => {
+  const dispatch = new Dispatch();
+  const [first, second] = [processOf(), processOf()];
+  dispatch.add(first);
+  dispatch.add(second);
+  for (let id = 1; id <= 4; id += 1) {
+    offer(dispatch, `${id}`);
+    for (const process of [first, second]) dispatch.hear(process, said({ closed: [id] }));
+  }
+  assert.deepEqual(
+    [names(first), names(second)],
+    [
+      ['1', '3'],
+      ['2', '4'],
+    ],
+  );
+});
+
 test('connections wait for the first process, in the order in which they came', () => {
   const dispatch = new Dispatch();
   offer(dispatch, 'a');

@@ -30,7 +30,7 @@ const WAITING_MAX = 1024;
  */
 export class Dispatch {
   readonly #receivers = new Map<Receiver, Map<number, Handed>>();
-  /** Those that get more. */
+  /** Those that get more, whoever got one last at the end: of several that have as few, the first is chosen. */
   readonly #open = new Set<Receiver>();
   readonly #waiting: Handed[] = [];
   #lastId = 0;
@@ -113,6 +113,8 @@ export class Dispatch {
   #hand(receiver: Receiver, each: Handed): void {
     const { connection } = each;
     if (connection === undefined || connection.destroyed) return settle(each);
+    this.#open.delete(receiver);
+    this.#open.add(receiver);
     this.#receivers.get(receiver)?.set(each.id, each);
     receiver.hand(each.id, each.door, connection);
   }

@@ -10,6 +10,7 @@ import type { ToProcess } from './messages.ts';
 
 interface FakeProcess extends GatewayProcess {
   readonly told: ToProcess[];
+  silence: number;
   becomeReady(): void;
   fail(problem: string): void;
   end(how: string): void;
@@ -24,7 +25,8 @@ function fakeProcess(slot: number, pid: number): FakeProcess {
     ready: ready.promise,
     ended: ended.promise,
     told: [],
-    silentMs: () => 0,
+    silence: 0,
+    silentMs: () => process.silence,
     isResponsive: () => true,
     onMessage: () => undefined,
     hand: () => undefined,
@@ -183,6 +185,19 @@ test('one that dies during a restart is not replaced twice', async () => {
   await restarting;
   assert.equal(site.started.length, 4);
   assert.equal(site.fleet.serving().length, 2);
+});
+
+test('F-01 a process that hangs is ended and replaced, one that was silent for a moment is not', async () => {
+  const site = await serving();
+  const [hung, slow] = site.started;
+  assert.ok(hung && slow);
+  hung.silence = 31_000;
+  slow.silence = 2000;
+  site.fleet.look();
+  assert.equal(await hung.ended, 'SIGKILL');
+  (await site.launched(3)).becomeReady();
+  await until(() => site.fleet.serving().length === 2);
+  assert.ok(site.fleet.serving().includes(slow));
 });
 
 test('F-14 a stop drains what serves, ends what starts, and replaces nothing', async () => {

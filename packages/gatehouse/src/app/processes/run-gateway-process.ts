@@ -56,8 +56,12 @@ export async function runGatewayProcess(): Promise<void> {
       );
       return;
     }
-    // Nothing but `start` comes before `ready`, apart from what the next telling repeats.
-    if (serving !== undefined) void obey(serving, message, connection as TcpConnection | undefined, end);
+    // What comes before `ready` is told again after it.
+    if (serving === undefined) return;
+    obey(serving, message, connection as TcpConnection | undefined, end).catch((error: unknown) => {
+      // What was in force stays so; all processes ending of one message would be worse than any message.
+      log.error('this gateway process could not do as it was told', { error, kind: message.kind });
+    });
   });
   await new Promise(() => undefined);
 }
