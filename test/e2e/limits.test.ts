@@ -8,7 +8,7 @@ import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { defaultLimits, type NamespaceLimits } from '../../packages/gatehouse/src/base/model/limits.ts';
 import { generateLeaf } from '../../packages/gatehouse/src/base/pki/generate.ts';
-import type { NamespaceUse } from '../../packages/gatehouse/src/core/limits/namespace-load.ts';
+import type { NamespaceUse } from '../../packages/gatehouse/src/core/limits/use-report.ts';
 import {
   type AttackSite,
   describe,

@@ -41,6 +41,8 @@ export interface Site {
 export interface SiteConfig {
   readonly grpc?: string;
   readonly drainSeconds?: number;
+  /** One unless told. */
+  readonly processes?: number;
   /** YAML of each namespace, without the dash. */
   readonly namespaces: readonly string[];
   /** More lines at the top level. */
@@ -56,7 +58,7 @@ export async function makeSite(): Promise<Site> {
     folder,
     home: join(folder, 'home'),
     configFile: join(folder, 'gatehouse.yaml'),
-    configure({ grpc = '127.0.0.1:0', drainSeconds = 5, namespaces, more = '' }) {
+    configure({ grpc = '127.0.0.1:0', drainSeconds = 5, processes = 1, namespaces, more = '' }) {
       writeFileSync(
         site.configFile,
         `home: home
@@ -67,6 +69,7 @@ gateway:
   certificateFile: server.pem
   keyFile: server.key
   drainSeconds: ${drainSeconds}
+  processes: ${processes}
 log: { level: debug }
 namespaces:${namespaces.length === 0 ? ' []' : namespaces.map((text) => `\n  - ${text}`).join('')}
 ${more}

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile, stat, statfs } from 'node:fs/promises';
 import { type Clock, systemClock } from '#base/runtime/clock';
-import { verifyChain } from '#core/audit/verify';
+import { verifyChains } from '#core/audit/verify-chains';
 import { diagnoseEngine } from './diagnose-engine.ts';
 import type { EndpointFile } from './endpoint-file.ts';
 import type { Finding } from './finding.ts';
@@ -129,10 +129,12 @@ function readPair(pem: Buffer, key: Buffer): X509Certificate | string {
 }
 
 async function chainFinding(folder: string): Promise<Finding> {
-  const { fault } = await verifyChain(folder, {});
-  if (fault === undefined) return { level: 'ok', text: 'the audit chain verifies' };
+  const broken = (await verifyChains(folder)).filter(({ verdict }) => verdict.fault !== undefined);
+  if (broken.length === 0) return { level: 'ok', text: 'the audit chain verifies' };
   const cure = 'run `gatehouse audit verify`, and keep a copy of the folder';
-  return { level: 'problem', text: 'the audit chain does not verify', cure };
+  const names = broken.flatMap(({ name }) => (name === '' ? [] : [name]));
+  const which = names.length === 0 ? '' : ` (${names.join(', ')})`;
+  return { level: 'problem', text: `the audit chain does not verify${which}`, cure };
 }
 
 async function diskFinding({ root }: Home): Promise<Finding> {

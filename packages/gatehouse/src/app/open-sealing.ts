@@ -30,19 +30,20 @@ export interface OpenSealing {
 
 const NAMESPACE_KEY_DAYS = 365;
 
-/** The keys of the namespaces in use, with what renews them. */
-export function openSealing(parts: {
+interface SealingParts {
   readonly directory: Directory;
   readonly kmsKeys: KmsKeys;
-  readonly audit: AuditWriter;
   readonly region: string;
   readonly lives: KeyLives;
   readonly nexusEndpoints: readonly NexusEndpoint[];
   readonly clock: Clock;
   readonly log: Log;
-}): OpenSealing {
-  const { directory, kmsKeys, audit, region, lives, clock, log } = parts;
-  const { cacheMs, namespaceKeyDays = NAMESPACE_KEY_DAYS, ...dataKeys } = lives;
+}
+
+/** The keys of the namespaces in use, as they are: whoever else serves the directory renews them. */
+export function openHeldKeys(parts: SealingParts): Pick<OpenSealing, 'sealing' | 'close'> {
+  const { directory, kmsKeys, region, clock, log } = parts;
+  const { cacheMs, namespaceKeyDays: _renewed, ...dataKeys } = parts.lives;
   const keys = createNamespaceKeys({
     directory,
     kmsOf: (kmsKeyId) => kmsKeys.byId(kmsKeyId),
@@ -52,6 +53,23 @@ export function openSealing(parts: {
     log,
     ...(cacheMs === undefined ? {} : { cacheMs }),
   });
+  return {
+    sealing: createSealing({
+      directory,
+      keys,
+      peersOf: nexusPeers(() => directory.snapshot(), parts.nexusEndpoints),
+    }),
+    async close() {
+      keys.close();
+    },
+  };
+}
+
+/** The keys of the namespaces in use, with what renews them. */
+export function openSealing(parts: SealingParts & { readonly audit: AuditWriter }): OpenSealing {
+  const { directory, kmsKeys, audit, region, clock, log } = parts;
+  const { namespaceKeyDays = NAMESPACE_KEY_DAYS } = parts.lives;
+  const held = openHeldKeys(parts);
   const rotation = startKeyRotation({
     directory,
     kmsFor: (record) => kmsKeys.wrapperOf(record),
@@ -66,11 +84,7 @@ export function openSealing(parts: {
   });
   const stopWords = directory.words.follow((word) => recordWord(audit, clock, word));
   return {
-    sealing: createSealing({
-      directory,
-      keys,
-      peersOf: nexusPeers(() => directory.snapshot(), parts.nexusEndpoints),
-    }),
+    sealing: held.sealing,
     async ensureKeys(record) {
       const kms = kmsKeys.wrapperOf(record);
       if (kms === undefined) {
@@ -84,7 +98,7 @@ export function openSealing(parts: {
     async close() {
       stopWords();
       await rotation.stop();
-      keys.close();
+      await held.close();
     },
   };
 }

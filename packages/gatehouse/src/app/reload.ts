@@ -20,6 +20,7 @@ const FIXED = [
   'gateway.grpc',
   'gateway.https',
   'gateway.allowTls12',
+  'gateway.processes',
   'directory',
   'engine',
   'encryption',

@@ -9,8 +9,9 @@ import { homeAt } from './home.ts';
 import { ensureServerCertificate } from './home-certificates.ts';
 import type { Machine, Step } from './open-engine.ts';
 import { databaseOf, engineOf, filesOf, keyLivesOf, kmsSpecsOf, namespacesOf } from './platform-of-config.ts';
+import type { GatewayCommand } from './processes/gateway-process.ts';
 import { identityFaults, namespaceFaults, reload, warnOfHosts } from './reload.ts';
-import { NamespacesRefused, type Platform, startPlatform } from './start-platform.ts';
+import { NamespacesRefused, type Platform, type PlatformOptions, startPlatform } from './start-platform.ts';
 import { signatureOf, watchFiles } from './watch-files.ts';
 
 export interface ServeOptions extends Machine {
@@ -21,6 +22,8 @@ export interface ServeOptions extends Machine {
   readonly config: Config;
   readonly log: Log;
   readonly step: Step;
+  /** The program of each gateway process, where there are to be several. */
+  readonly gatewayCommand?: GatewayCommand;
   /** Told of each configuration that was read again and is in force. */
   readonly onReload?: (config: Config) => void;
 }
@@ -31,6 +34,8 @@ export interface Serving {
   config(): Config;
   /** Reads the configuration again, as at SIGHUP. Never rejects: log and audit chain say how it went. */
   reload(): Promise<void>;
+  /** Restarts the gateway processes one by one, as at SIGUSR2. Never rejects, as `reload`. */
+  restartGateway(): Promise<void>;
   stop(drainMs: number): Promise<void>;
 }
 
@@ -60,6 +65,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       platform,
       config: reloads.config,
       reload: reloads.reload,
+      async restartGateway() {
+        const drainMs = reloads.config().gateway.drainSeconds * 1000;
+        // The fleet has said why.
+        await platform.restartGateway(drainMs).catch(() => undefined);
+      },
       async stop(drainMs) {
         await reloads.stop();
         await platform.stop(drainMs);
@@ -99,11 +109,21 @@ async function start(options: ServeOptions): Promise<Platform> {
       kms: kmsSpecsOf(config, home.kmsKeyFile),
       keyLives: keyLivesOf(config),
       limits: config.limits,
+      ...processesOf(config, options.gatewayCommand),
     });
   } catch (error) {
     if (error instanceof NamespacesRefused) throw new ConfigError(options.configFile, namespaceFaults(error));
     throw error;
   }
+}
+
+function processesOf(
+  { gateway: { processes: count } }: Config,
+  command: GatewayCommand | undefined,
+): Pick<PlatformOptions, 'processes'> {
+  if (count === 1) return {};
+  if (command === undefined) throw new Error('gateway.processes: several need the program of a process');
+  return { processes: { count, command } };
 }
 
 /** Reloads one at a time: at a changed file, when told, and again after a failure that may pass. */

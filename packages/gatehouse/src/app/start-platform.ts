@@ -9,12 +9,13 @@ import { makePrivateFolder } from '#base/runtime/safe-file';
 import type { DatabaseOptions } from '#base/store/database/database';
 import type { Directory } from '#base/store/directory';
 import { openDirectory } from '#base/store/open-directory';
+import type { ServerIdentity } from '#base/wire/tls-listener';
 import { openAuditSigningKey } from '#core/audit/audit-signing-key';
 import { type AuditWriter, openAuditWriter } from '#core/audit/audit-writer';
 import { openAuditDataKeys } from '#core/audit/fields/audit-data-keys';
 import type { EngineHandle } from '#core/engine/engine-handle';
 import type { NexusEndpoint } from '#core/engine/register-nexus-endpoint';
-import { type Gateway, startGateway } from '#planes/gateway/start-gateway';
+import { startGateway } from '#planes/gateway/start-gateway';
 import { adminEvent } from './admin-event.ts';
 import { applyNamespaces, judgeNamespaces } from './apply-namespaces.ts';
 import { ensureNexusEndpoints } from './ensure-nexus-endpoints.ts';
@@ -24,6 +25,12 @@ import { type KmsKeys, type KmsSpecs, openKmsKeys } from './kms-keys.ts';
 import { rememberNexusPeers } from './nexus-peers.ts';
 import { type EngineChoice, type Machine, openEngine, type Step } from './open-engine.ts';
 import { type KeyLives, type OpenSealing, openSealing } from './open-sealing.ts';
+import type { GatewayCommand } from './processes/gateway-process.ts';
+import {
+  type GatewayDoors,
+  type GatewayProcesses,
+  startGatewayProcesses,
+} from './processes/gateway-processes.ts';
 import { type IdentityFiles, type IdentityWatch, loadIdentity, watchIdentity } from './server-identity.ts';
 import type { NamespaceFault, WantedNamespace } from './wanted-namespace.ts';
 
@@ -47,12 +54,14 @@ export interface PlatformOptions extends Machine {
   readonly keyLives?: KeyLives;
   /** Absent: the defaults. */
   readonly limits?: PlatformLimits;
+  /** More than one gateway process. Absent: this process is the gateway. */
+  readonly processes?: { readonly count: number; readonly command: GatewayCommand };
   readonly log: Log;
   readonly step: Step;
 }
 
 export interface Platform {
-  readonly gateway: Gateway;
+  readonly gateway: GatewayDoors;
   readonly engine: EngineHandle;
   readonly directory: Directory;
   readonly audit: AuditWriter;
@@ -62,6 +71,11 @@ export interface Platform {
   judgeNamespaces(wanted: readonly WantedNamespace[]): void;
   /** Follows another server certificate from now on. @throws Error where it cannot be used. */
   followIdentity(files: IdentityFiles): Promise<void>;
+  /**
+   * Replaces the gateway processes one by one, without a call that fails. Says so where there is but one.
+   * @param drainMs for the calls of each. @throws Error where one that is new does not serve; the old ones do.
+   */
+  restartGateway(drainMs: number): Promise<void>;
   /** Drains the doors, then stops the engine, then closes the record and the directory. */
   stop(drainMs: number): Promise<void>;
 }
@@ -94,12 +108,7 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
   await makePrivateFolder(home.root);
   // What is the home's own stays under the home's own key, whatever wraps the directory's.
   const homeKms = await openLocalKms(home.kmsKeyFile);
-  const local: KmsSpecs = {
-    platform: { kind: 'local', keyFile: home.kmsKeyFile },
-    previous: [],
-    named: [],
-  };
-  const kmsKeys = await openKmsKeys(options.kms ?? local, log);
+  const kmsKeys = await openKmsKeys(options.kms ?? localKms(home), log);
   undo.push(() => kmsKeys.close());
   const audit = await step('Opening the audit chain', async () => {
     const signingKey = await openAuditSigningKey(home.auditKeyFile, homeKms);
@@ -165,9 +174,17 @@ async function build(options: PlatformOptions, undo: (() => Promise<unknown>)[])
     applyNamespaces: apply,
     judgeNamespaces: judge,
     followIdentity: (files) => identity.follow(files),
+    async restartGateway(drainMs) {
+      if (gateway.restart !== undefined) return await gateway.restart(drainMs);
+      log.warn('one process is the whole gateway: there is none to restart while another serves');
+    },
     stop: (drainMs) =>
       stop({ gateway, identity, engine, sealing, audit, directory, kmsKeys }, options, drainMs),
   };
+}
+
+function localKms(home: Home): KmsSpecs {
+  return { platform: { kind: 'local', keyFile: home.kmsKeyFile }, previous: [], named: [] };
 }
 
 /** F-05: where the database is away the sealed copy serves, and what is to be changed waits. */
@@ -196,32 +213,48 @@ function recordAccepted(engine: EngineHandle, audit: AuditWriter, clock: Clock):
   }
 }
 
+interface GatewayParts {
+  readonly directory: Directory;
+  readonly engine: EngineHandle;
+  readonly audit: AuditWriter;
+  readonly clock: Clock;
+  readonly sealing: OpenSealing;
+}
+
 async function openGateway(
   options: PlatformOptions,
-  parts: {
-    directory: Directory;
-    engine: EngineHandle;
-    audit: AuditWriter;
-    clock: Clock;
-    sealing: OpenSealing;
-  },
-): Promise<{ readonly gateway: Gateway; readonly identity: IdentityWatch }> {
-  const { engine, audit, clock } = parts;
+  parts: GatewayParts,
+): Promise<{
+  readonly gateway: GatewayDoors & Partial<Pick<GatewayProcesses, 'restart'>>;
+  readonly identity: IdentityWatch;
+}> {
+  const { audit, clock } = parts;
   const { log } = options;
   const files = { certificateFile: options.certificateFile, keyFile: options.keyFile };
   const current = await loadIdentity(files, clock.now());
-  const gateway = await startGateway({
+  const open = options.processes === undefined ? openOwnGateway : openGatewayProcesses;
+  const gateway = await open(options, parts, current);
+  const apply = (identity: ServerIdentity): void => gateway.setIdentity(identity);
+  return { gateway, identity: watchIdentity({ files, current, apply, log, audit, clock }) };
+}
+
+async function openOwnGateway(
+  options: PlatformOptions,
+  { directory, engine, audit, clock, sealing }: GatewayParts,
+  identity: ServerIdentity,
+): Promise<GatewayDoors> {
+  return await startGateway({
     grpc: options.grpc,
     ...(options.https === undefined ? {} : { https: options.https }),
     domain: options.domain,
     region: options.region,
-    identity: current,
+    identity,
     decoyCaPem: await readFile(options.home.serverCaFile, 'utf8'),
     allowTls12: options.allowTls12,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     nexusEnabled: options.nexusEnabled,
-    directory: parts.directory,
-    sealing: parts.sealing.sealing,
+    directory,
+    sealing: sealing.sealing,
     engine: {
       target: () => {
         const { serverName, ca, cert, key } = engine.tls;
@@ -232,10 +265,40 @@ async function openGateway(
     },
     audit,
     clock,
-    log,
+    log: options.log,
   });
-  const apply = gateway.setIdentity;
-  return { gateway, identity: watchIdentity({ files, current, apply, log, audit, clock }) };
+}
+
+async function openGatewayProcesses(
+  options: PlatformOptions,
+  { directory, engine, audit, clock }: GatewayParts,
+  identity: ServerIdentity,
+): Promise<GatewayProcesses> {
+  const { processes, home, nexusEnabled } = options;
+  if (processes === undefined) throw new Error('no gateway processes are wanted');
+  return await startGatewayProcesses({
+    ...processes,
+    spec: {
+      home: home.root,
+      domain: options.domain,
+      region: options.region,
+      database: options.database,
+      kms: options.kms ?? localKms(home),
+      keyLives: options.keyLives ?? {},
+      nexusEnabled,
+      nexusEndpoints: nexusEnabled ? (options.nexusEndpoints ?? []) : [],
+      grpc: options.grpc,
+      ...(options.https === undefined ? {} : { https: options.https }),
+      allowTls12: options.allowTls12,
+    },
+    identity,
+    limits: options.limits,
+    engine,
+    directory,
+    audit,
+    clock,
+    log: options.log,
+  });
 }
 
 /** How long the doors wait for the last answers of an engine that has ended. */

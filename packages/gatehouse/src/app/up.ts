@@ -47,6 +47,8 @@ export interface UpOptions extends Machine {
   readonly kms?: NonNullable<PlatformOptions['kms']>;
   readonly keyLives?: NonNullable<PlatformOptions['keyLives']>;
   readonly nexusEndpoints?: NonNullable<PlatformOptions['nexusEndpoints']>;
+  /** More than one gateway process. */
+  readonly processes?: NonNullable<PlatformOptions['processes']>;
   /** Absent: the defaults, with as many searches as the engine takes. */
   readonly limits?: PlatformLimits;
 }

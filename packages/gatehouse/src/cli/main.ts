@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '#base/config/config-error';
 import { Refusal } from '#base/model/refusals';
 import { hardenProcess, requireNoDebugger } from './harden-process.ts';
 import { Interrupted } from './until-stopped.ts';
+import { readVersion } from './version.ts';
 
 /** Exit codes: 0 success, 1 failure, 2 wrong usage. */
 const FAILURE = 1;
@@ -22,6 +22,7 @@ async function commands(): Promise<Command[]> {
     { keysCommand },
     { doctorCommand },
     { completionCommand },
+    { gatewayProcessCommand },
   ] = await Promise.all([
     import('./commands/up.ts'),
     import('./commands/serve.ts'),
@@ -31,6 +32,7 @@ async function commands(): Promise<Command[]> {
     import('./commands/keys.ts'),
     import('./commands/doctor.ts'),
     import('./commands/completion.ts'),
+    import('./commands/gateway-process.ts'),
   ]);
   return [
     upCommand(),
@@ -41,12 +43,8 @@ async function commands(): Promise<Command[]> {
     keysCommand(),
     doctorCommand(),
     completionCommand(),
+    gatewayProcessCommand(),
   ];
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** Of the commands that only have commands; those have their own. */
@@ -93,7 +91,8 @@ Examples:
   gatehouse cert ca --org acme -d 1y --ca-cert ca.pem --ca-key ca.key
   gatehouse doctor                     tell what is wrong and how to mend it`,
     );
-  for (const command of await commands()) program.addCommand(prepare(command));
+  for (const command of await commands())
+    program.addCommand(prepare(command), { hidden: command.name() === 'gateway-process' });
   requireNoDebugger();
   await program.parseAsync(argv);
   return typeof process.exitCode === 'number' ? process.exitCode : 0;

@@ -59,6 +59,10 @@ const WRONG_USAGE: readonly (readonly [string, RegExp])[] = [
   ['fly', /^error: unknown command 'fly'\n/],
   ['up --port 70000', /^error: option '--port <port>' argument '70000' is invalid\. a port is 0 to 65535\n/],
   ['up --port 7233x', /a port is 0 to 65535/],
+  [
+    'up --processes 65',
+    /^error: option '--processes <count>' argument '65' is invalid\. give 1 to 64 processes\n/,
+  ],
   ['up --namespace Orders', /argument 'Orders' is invalid\. a namespace name is 2 to 39 of a-z, 0-9/],
   ['up --namespace orders.local', /starting with a letter, without the account/],
   ['up --home=', /a folder needs a name/],
@@ -114,11 +118,23 @@ test('keys of a folder without an installation says so and exits with 1', () => 
   );
 });
 
+test('a gateway process is nobody else’s to start, and of one version with who starts it', () => {
+  assert.doesNotMatch(gatehouse('--help').out, /gateway-process/);
+  const place = '--home nowhere --slot 1';
+  assert.match(
+    gatehouse(`gateway-process ${place} --of 0.0.1`).err,
+    /was installed over 0\.0\.1, which runs/,
+  );
+  const version = gatehouse('--version').out.trim();
+  const { code, err } = gatehouse(`gateway-process ${place} --of ${version}`);
+  assert.deepEqual([code, err], [1, 'gatehouse: this command is for `gatehouse up` and `serve` alone\n']);
+});
+
 test('a completion script names every command', () => {
   const { code, out } = gatehouse('completion bash');
   assert.equal(code, 0);
   assert.match(out, /"\) words="up serve cert audit codec-server keys doctor completion/);
-  assert.match(out, /"up"\) words="--home --port --namespace --once --json --help"/);
+  assert.match(out, /"up"\) words="--home --port --namespace --processes --once --json --help"/);
 });
 
 test('doctor on a folder without an installation says so, says how to go on, and exits with 1', () => {

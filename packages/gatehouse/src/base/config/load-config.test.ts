@@ -69,6 +69,7 @@ gateway:
   certificateFile: missing.pem
   keyFile: open.key
   drainSecond: 5
+  processes: 65
 log: { level: loud }
 directory: { kind: mysql }
 engine: { historyShards: 0, address: 127.0.0.1:1 }
@@ -83,6 +84,7 @@ namespaces:
     'domain: must be a DNS name in lower case, such as gatehouse.example.com',
     'region: must be <cloud>-<name>, such as aws-local',
     'gateway.grpc.address: must be host:port, such as 127.0.0.1:7233',
+    'gateway.processes: must be at most 64: How many processes serve the doors: one for each core that they may use. SIGUSR2 restarts them.',
     'gateway.drainSecond: is not a known key: did you mean drainSeconds?',
     'directory.kind: must be one of sqlite, postgres',
     'engine.historyShards: must be at least 1: Fixed for the life of the data.',

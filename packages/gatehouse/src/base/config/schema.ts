@@ -165,6 +165,14 @@ const gateway = z
     ),
     keyFile: file.describe('PEM of its key, readable by this user only.'),
     allowTls12: z.boolean().default(false).describe('Namespaces may allow TLS 1.2. Off: TLS 1.3 only.'),
+    processes: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(1)
+      .describe(
+        'How many processes serve the doors: one for each core that they may use. SIGUSR2 restarts them.',
+      ),
     drainSeconds: z
       .int()
       .min(1)

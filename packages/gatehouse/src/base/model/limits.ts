@@ -36,7 +36,7 @@ export interface SourceLimits {
 }
 
 export interface PlatformLimits {
-  /** Gateway processes between which the limits of namespaces and sources are divided. */
+  /** Platforms between which the limits of namespaces and sources are divided. */
   readonly sharedBy: number;
   /** Of a namespace that has none of its own. */
   readonly namespace: NamespaceLimits;
@@ -156,7 +156,7 @@ export const sharedByRule: LimitRule = {
   max: 1000,
   default: 1,
   about:
-    'Gateway processes that serve the same namespaces: each grants its part of the limits of namespaces and sources.',
+    'Platforms that serve the same namespaces, each with its gateway: each grants its part of the limits of namespaces and sources. Processes of one platform (`gateway.processes`) need no part.',
 };
 
 function defaultsOf<T>(rules: Rules<T>): { readonly [K in keyof T]: number } {

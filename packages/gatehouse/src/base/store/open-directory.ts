@@ -25,6 +25,8 @@ export interface OpenDirectoryOptions {
   readonly kms: Kms;
   /** The sealed local copy. A second file with `.stamp` at its end lies beside it. */
   readonly cachePath: string;
+  /** False: another process of this home keeps the copy; this one only starts from it. */
+  readonly keepsCopy?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** How often the database is asked: 200 ms for SQLite, 1 s for PostgreSQL. */
@@ -53,7 +55,8 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Dire
   const copy = await loadCopy(cachePath, kms, log);
   const database = openDatabase(options.database);
   const keys = createTokenKeyStore(kms, clock, log, times);
-  const keeper = createCopyKeeper({ path: cachePath, kms, clock, log });
+  const keeper =
+    options.keepsCopy === false ? noKeeper : createCopyKeeper({ path: cachePath, kms, clock, log });
   const write = <T>(work: (scope: WriteScope) => Promise<T>): Promise<T> =>
     writeTransaction({ database, known: () => follower.held.image, log }, work);
   // A directory that cannot be used, for want of its KMS key, leaves no copy behind.
@@ -101,6 +104,8 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Dire
     { database, follower, keys, keeper, words, write },
   );
 }
+
+const noKeeper: CopyKeeper = { offer: () => undefined, flush: () => Promise.resolve() };
 
 interface LoadedCopy {
   readonly exists: boolean;

@@ -1,6 +1,7 @@
 import { constants } from 'node:crypto';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContext, type Server, TLSSocket } from 'node:tls';
+import type { Incoming } from './tcp-door.ts';
 
 /** PEM of what a listener shows. */
 export interface ServerIdentity {
@@ -28,6 +29,8 @@ export interface RefusedHandshake {
 export interface TlsListenerOptions {
   readonly host: string;
   readonly port: number;
+  /** Who accepts the connections instead; `host`, `port` and `beginHandshake` are then left to him. */
+  readonly incoming?: Incoming;
   readonly identity: ServerIdentity;
   readonly alpn: readonly string[];
   /** 1.2 only where the platform allows it; each namespace must allow it too. */
@@ -147,34 +150,14 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
     // The runtime reports a handshake that takes too long, and leaves its socket open (T-005).
     if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') socket.destroy();
   });
-  // Connections come to a door of their own, so that what is refused there never costs a handshake.
-  const door = createTcpServer({ noDelay: true }, (socket) => {
-    // Asked for once, the address is remembered: a socket that has gone cannot tell it, and its record needs it.
-    const { remoteAddress = '', remotePort = 0 } = socket;
-    if (options.beginHandshake !== undefined) {
-      const end = options.beginHandshake(remoteAddress);
-      if (end === undefined) {
-        socket.on('error', () => undefined);
-        socket.resetAndDestroy();
-        const peer = remoteAddress === '' ? '' : `${remoteAddress}:${remotePort}`;
-        options.onRefused({ reason: 'handshake_limit', detail: '', peer, serverName: '' });
-        return;
-      }
-      handshakes.set(socket, end);
-      socket.once('close', () => endHandshake(socket));
-    }
+  const serve = (socket: Socket, handshakeOver: () => void): void => {
+    handshakes.set(socket, handshakeOver);
+    socket.once('close', () => endHandshake(socket));
     server.emit('connection', socket);
-  });
-  await new Promise<void>((resolve, reject) => {
-    door.once('error', reject);
-    door.listen({ host: options.host, port: options.port }, () => {
-      door.off('error', reject);
-      resolve();
-    });
-  });
-  const { address, port } = door.address() as AddressInfo;
+  };
+  const door = await openDoor(options, serve);
   return {
-    address: { host: address, port },
+    address: door.address,
     setIdentity(next) {
       // Builds the new context first: a bad pair throws and the old one stays.
       contextOf(next, options.decoyCaPem, options.minVersion);
@@ -193,6 +176,43 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
       door.close();
     },
   };
+}
+
+interface Door {
+  readonly address: TlsListener['address'];
+  close(): void;
+}
+
+/** Connections come to a door of their own, so that what is refused there never costs a handshake. */
+async function openDoor(
+  options: TlsListenerOptions,
+  serve: (socket: Socket, handshakeOver: () => void) => void,
+): Promise<Door> {
+  const { incoming } = options;
+  if (incoming !== undefined) {
+    incoming.receive(serve);
+    return { address: incoming.address, close: () => undefined };
+  }
+  const door = createTcpServer({ noDelay: true }, (socket) => {
+    // Asked for once, the address is remembered: a socket that has gone cannot tell it, and its record needs it.
+    const { remoteAddress = '', remotePort = 0 } = socket;
+    if (options.beginHandshake === undefined) return serve(socket, () => undefined);
+    const end = options.beginHandshake(remoteAddress);
+    if (end !== undefined) return serve(socket, end);
+    socket.on('error', () => undefined);
+    socket.resetAndDestroy();
+    const peer = remoteAddress === '' ? '' : `${remoteAddress}:${remotePort}`;
+    options.onRefused({ reason: 'handshake_limit', detail: '', peer, serverName: '' });
+  });
+  await new Promise<void>((resolve, reject) => {
+    door.once('error', reject);
+    door.listen({ host: options.host, port: options.port }, () => {
+      door.off('error', reject);
+      resolve();
+    });
+  });
+  const { address, port } = door.address() as AddressInfo;
+  return { address: { host: address, port }, close: () => void door.close() };
 }
 
 /** By the runtime's error code; everything else is `tls_handshake_failed`. */

@@ -13,9 +13,10 @@ import {
 import type { SealedField } from '#core/audit/fields/sealed-fields';
 import { parseWitness } from '#core/audit/latest-checkpoint';
 import { quoteText } from '#core/audit/quoted-text';
-import { type RecordFilter, searchRecords } from '#core/audit/search';
-import { followRecords, tailRecords } from '#core/audit/tail';
-import { type ChainVerdict, type VerifyOptions, verifyChain } from '#core/audit/verify';
+import { followChains, type ReaderOf, searchChains, tailChains } from '#core/audit/read-chains';
+import type { RecordFilter } from '#core/audit/search';
+import type { ChainVerdict, VerifyOptions } from '#core/audit/verify';
+import { type NamedVerdict, verifyChains } from '#core/audit/verify-chains';
 import { eraseCommand } from './audit-erase.ts';
 
 /** Where the command writes, and how it says that it failed. A parameter for tests. */
@@ -77,10 +78,11 @@ Examples:
     )
     .action((options: PlaceOptions & { publicKey?: string; witness?: string }) =>
       guarded(io, async () => {
-        const verdict = await verifyChain(folderOf(options), await verifyOptions(options));
-        const text = options.output === 'json' ? JSON.stringify(verdictJson(verdict)) : verdictText(verdict);
+        const verdicts = await verifyChains(folderOf(options), await verifyOptions(options));
+        const text =
+          options.output === 'json' ? JSON.stringify(verdictsJson(verdicts)) : verdictsText(verdicts);
         await write(io.stdout, `${text}\n`);
-        if (verdict.fault !== undefined) io.setExitCode(1);
+        if (verdicts.some(({ verdict }) => verdict.fault !== undefined)) io.setExitCode(1);
       }),
     );
 }
@@ -108,16 +110,16 @@ Examples:
     .action((options: FilterOptions & { lines: number; follow: boolean }) =>
       guarded(io, async () => {
         const folder = folderOf(options);
-        const reader = await openReader(options);
-        const newest = await tailRecords(folder, options.lines, filterOf(options), reader);
+        const readers = await openReaders(options);
+        const newest = await tailChains(folder, options.lines, filterOf(options), readers.next);
         const show = await startShowing(io, options.output);
-        for (const record of newest) await show(record);
-        tellClosed(io, options, reader);
+        for (const record of newest.records) await show(record);
+        tellClosed(io, options, readers);
         if (!options.follow) return;
         const stop = new AbortController();
         process.once('SIGINT', () => stop.abort());
-        const last = newest.at(-1)?.seq ?? -1;
-        const coming = followRecords(folder, last, filterOf(options), stop.signal, await openReader(options));
+        const { lastSeqs } = newest;
+        const coming = followChains(folder, lastSeqs, filterOf(options), stop.signal, readers.next);
         for await (const record of coming) await show(record);
       }),
     );
@@ -136,12 +138,12 @@ Examples:
     )
     .action((options: FilterOptions) =>
       guarded(io, async () => {
-        const reader = await openReader(options);
+        const readers = await openReaders(options);
         const show = await startShowing(io, options.output);
-        for await (const record of searchRecords(folderOf(options), filterOf(options), reader)) {
+        for await (const record of searchChains(folderOf(options), filterOf(options), readers.next)) {
           await show(record);
         }
-        tellClosed(io, options, reader);
+        tellClosed(io, options, readers);
       }),
     );
 }
@@ -152,7 +154,7 @@ function placed(name: string, description: string): Command {
     .addOption(
       new Option('--home <dir>', 'the home that `up` made').env('GATEHOUSE_HOME').default('.gatehouse'),
     )
-    .option('--folder <dir>', 'the chain itself, such as a copy (default: audit/ in the home)')
+    .option('--folder <dir>', 'the chains themselves, such as a copy (default: audit/ in the home)')
     .addOption(new Option('--output <form>', 'how to print').choices(['json', 'table']).default('table'));
 }
 
@@ -199,15 +201,30 @@ function filterOf(options: FilterOptions): RecordFilter {
   };
 }
 
+/** Readers, one for each chain. */
+interface Readers {
+  readonly next: ReaderOf;
+  closedRecords(): number;
+}
+
 /** With the keys of the home, if that is at hand. */
-async function openReader({ home }: PlaceOptions): Promise<RecordReader> {
+async function openReaders({ home }: PlaceOptions): Promise<Readers> {
   const { openAuditFields } = await import('#app/audit-fields');
-  return createRecordReader(await openAuditFields(home));
+  const opener = await openAuditFields(home);
+  const readers: RecordReader[] = [];
+  return {
+    next() {
+      const reader = createRecordReader(opener);
+      readers.push(reader);
+      return reader;
+    },
+    closedRecords: () => readers.reduce((count, reader) => count + reader.closedRecords(), 0),
+  };
 }
 
 /** What was looked for may stand where it could not be seen. */
-function tellClosed(io: AuditCommandIo, { home }: PlaceOptions, reader: RecordReader): void {
-  const count = reader.closedRecords();
+function tellClosed(io: AuditCommandIo, { home }: PlaceOptions, readers: Readers): void {
+  const count = readers.closedRecords();
   if (count === 0) return;
   io.stderr.write(
     `gatehouse audit: of the records read, ${count} have fields that the keys in ${home} do not open\n`,
@@ -266,7 +283,11 @@ const personal = (record: AuditRecord, field: SealedField): string =>
   record.closed[field] ?? safe(record[field]);
 
 const COLUMNS: readonly { title: string; width: number; cell(record: AuditRecord): string }[] = [
-  { title: 'SEQ', width: 8, cell: (record) => String(record.seq) },
+  {
+    title: 'SEQ',
+    width: 8,
+    cell: ({ seq, chain }) => (chain === undefined ? `${seq}` : `${placeOf(chain)}/${seq}`),
+  },
   { title: 'TIME', width: 24, cell: (record) => isoTime(record.timeMs) },
   { title: 'KIND', width: 10, cell: (record) => safe(record.kind) },
   { title: 'OUTCOME', width: 9, cell: (record) => safe(record.outcome) },
@@ -282,6 +303,29 @@ const COLUMNS: readonly { title: string; width: number; cell(record: AuditRecord
 function isoTime(timeMs: number): string {
   const date = new Date(timeMs);
   return Number.isNaN(date.getTime()) ? String(timeMs) : date.toISOString();
+}
+
+/** `gateway-2` is place 2. */
+function placeOf(chain: string): string {
+  return chain.replace(/^gateway-/, '');
+}
+
+/** The home's own chain, with those of its gateway processes where it has any. */
+function verdictsJson(verdicts: readonly NamedVerdict[]): Record<string, unknown> {
+  const [own, ...others] = verdicts.map(({ name, verdict }) => ({ name, ...verdictJson(verdict) }));
+  const { name: _own, ...first } = { ...own };
+  if (others.length === 0) return first;
+  const verified = verdicts.every(({ verdict }) => verdict.fault === undefined);
+  return { ...first, verified, processes: others };
+}
+
+function verdictsText(verdicts: readonly NamedVerdict[]): string {
+  return verdicts
+    .map(({ name, verdict }) => {
+      const text = verdictText(verdict);
+      return name === '' ? text : text.replaceAll(/^/gm, `${name}: `);
+    })
+    .join('\n');
 }
 
 function verdictJson(verdict: ChainVerdict): Record<string, unknown> {

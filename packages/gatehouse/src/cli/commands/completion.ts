@@ -26,8 +26,11 @@ function wordsOf(root: Command): Words {
     const flags = command.options
       .map((option: Option) => option.long ?? option.short ?? '')
       .filter((flag) => flag !== '');
-    words.set(path, [...command.commands.map((child) => child.name()), ...flags, '--help']);
-    for (const child of command.commands) visit(child, `${path} ${child.name()}`.trim());
+    // What is hidden is not for people, and `help` is everywhere.
+    const children = command.createHelp().visibleCommands(command);
+    const own = children.filter((child) => command.commands.includes(child));
+    words.set(path, [...own.map((child) => child.name()), ...flags, '--help']);
+    for (const child of own) visit(child, `${path} ${child.name()}`.trim());
   };
   visit(root, '');
   return words;

@@ -7,11 +7,13 @@ import { defaultHome, machineOf } from '../machine.ts';
 import { createProgress } from '../progress.ts';
 import { listenForStop, type Stop } from '../until-stopped.ts';
 import { describeUp } from '../up-summary.ts';
+import { gatewayCommand } from './gateway-process.ts';
 
 interface UpFlags {
   readonly home: string;
   readonly port?: number;
   readonly namespace: readonly string[];
+  readonly processes: number;
   readonly once: boolean;
   readonly json: boolean;
 }
@@ -34,6 +36,13 @@ function namespaces(name: string, all: readonly string[]): readonly string[] {
   );
 }
 
+function processes(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 64)
+    throw new InvalidArgumentError('give 1 to 64 processes');
+  return value;
+}
+
 function folder(text: string): string {
   if (text === '') throw new InvalidArgumentError('a folder needs a name');
   return text;
@@ -45,6 +54,12 @@ export function upCommand(): Command {
     .option('--home <dir>', 'where all data is kept (or GATEHOUSE_HOME)', folder, defaultHome(process.env))
     .option('--port <port>', 'gRPC port of the gateway (7233; 0 for a free one)', port)
     .option('--namespace <name>', 'one more namespace besides `default`; may be repeated', namespaces, [])
+    .option(
+      '--processes <count>',
+      'gateway processes that share the port, up to one for each core',
+      processes,
+      1,
+    )
     .option(
       '--once',
       'run one real Worker and one Workflow through the gateway, print a JSON summary, and stop',
@@ -81,10 +96,13 @@ async function runUp(flags: UpFlags): Promise<void> {
     home,
     port: flags.port,
     namespaces: flags.namespace,
+    ...(flags.processes === 1 ? {} : { processes: { count: flags.processes, command: gatewayCommand() } }),
     log,
     step,
   });
   stop.started();
+  // The fleet has said why where it could not.
+  process.on('SIGUSR2', () => void running.platform.restartGateway(DRAIN_MS).catch(() => undefined));
   const readyMs = Math.round(performance.now() - started);
   try {
     if (flags.once) await proveOnce(running.endpoint, { readyMs, step, stop });

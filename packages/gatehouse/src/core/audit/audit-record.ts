@@ -16,6 +16,8 @@ export interface AuditRecord extends AuditEvent {
   readonly prev: string;
   readonly monotonicMs: number;
   readonly hash: string;
+  /** Where it is not in the home's own chain: in which, such as `gateway-1`. */
+  readonly chain?: string;
   /** Fields that could not be opened, and why. They hold their sealed text. */
   readonly closed: Readonly<Partial<Record<SealedField, ClosedReason>>>;
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '#base/runtime/safe-file';
 import { readLine, type WholeLine } from './chain.ts';
+import { parseCheckpoint } from './marker-lines.ts';
 
 /**
  * A copy of the newest checkpoint beside the chain, so that a cut tail is noticed too: the chain alone
@@ -14,7 +15,7 @@ export async function writeLatestCheckpoint(folder: string, line: string): Promi
 }
 
 /** @returns undefined where there is none. @throws where it is not as it was written. */
-export async function readLatestCheckpoint(folder: string): Promise<WholeLine | undefined> {
+export async function readLatestCheckpoint(folder: string): Promise<WitnessLine | undefined> {
   let text: string;
   try {
     text = await readFile(join(folder, LATEST_CHECKPOINT_FILE), 'latin1');
@@ -27,18 +28,21 @@ export async function readLatestCheckpoint(folder: string): Promise<WholeLine | 
   return line;
 }
 
+/** A whole checkpoint line, with the chain that it names. */
+export type WitnessLine = WholeLine & { readonly chain: string };
+
 /**
  * Checkpoint lines that were put aside earlier, one a line: what a witness outside holds against a chain
  * that was written anew with another key (T-087).
  * @throws where a line is not a whole checkpoint line.
  */
-export function parseWitness(text: string): WholeLine[] {
+export function parseWitness(text: string): WitnessLine[] {
   return text
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line, index) => {
       const whole = readLine(line);
       if (whole?.kind !== 'checkpoint') throw new Error(`checkpoint line ${index + 1} was changed or cut`);
-      return whole;
+      return { ...whole, chain: parseCheckpoint(line).checkpoint.chain };
     });
 }

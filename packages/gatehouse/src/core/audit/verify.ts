@@ -1,6 +1,6 @@
 import { verify as verifySignature } from 'node:crypto';
 import { GENESIS_HASH, readLine, type WholeLine } from './chain.ts';
-import { readLatestCheckpoint } from './latest-checkpoint.ts';
+import { readLatestCheckpoint, type WitnessLine } from './latest-checkpoint.ts';
 import { UNSIGNED_LINES_MAX } from './linking.ts';
 import { checkpointMessage, isKnownFormat, parseCheckpoint, parseHeader } from './marker-lines.ts';
 import { readLines } from './read-lines.ts';
@@ -35,7 +35,7 @@ export interface VerifyOptions {
   /** Whom to believe. Without it the key beside the chain, which proves nothing against who can write there. */
   readonly publicKeyPem?: string;
   /** Checkpoint lines put aside earlier (`parseWitness`): the chain must hold each of them (T-087). */
-  readonly witness?: readonly WholeLine[];
+  readonly witness?: readonly WitnessLine[];
 }
 
 /**

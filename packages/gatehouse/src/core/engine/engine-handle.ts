@@ -1,4 +1,5 @@
 import type { EngineAddress, EngineTls } from './engine-call.ts';
+import type { TokenSigner } from './engine-signing-keys.ts';
 import type { EngineTokens } from './engine-tokens.ts';
 import type { EngineVersionVerdict } from './engine-version.ts';
 import type { SelfTestCheck } from './self-test-check.ts';
@@ -19,6 +20,8 @@ export interface EngineHandle {
   /** What to show and trust on the next connection; changes when certificates are renewed. */
   readonly tls: EngineTls;
   readonly tokens: EngineTokens;
+  /** What signs them now: the engine knows its public part. Another one follows within days. */
+  signingKey(): TokenSigner;
   readonly version: string;
   /** Advisories that our settings or the gateway hold, or that the operator accepted (audit it, T-098). */
   readonly verdict: EngineVersionVerdict;

@@ -1,4 +1,11 @@
-import { generateKeyPair, type JsonWebKey, type KeyObject, randomBytes, sign } from 'node:crypto';
+import {
+  createPrivateKey,
+  generateKeyPair,
+  type JsonWebKey,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Clock } from '#base/runtime/clock';
 
@@ -8,6 +15,24 @@ export interface SigningKey {
   readonly privateKey: KeyObject;
   readonly publicJwk: JsonWebKey;
   readonly madeAtMs: number;
+}
+
+/** As much of a key as signs. */
+export type TokenSigner = Pick<SigningKey, 'kid' | 'privateKey'>;
+
+/** A key on its way to another process of the platform: never to a disk, a log or a command line. */
+export interface CarriedKey {
+  readonly kid: string;
+  /** PKCS #8, PEM. */
+  readonly privateKey: string;
+}
+
+export function carryKey({ kid, privateKey }: TokenSigner): CarriedKey {
+  return { kid, privateKey: String(privateKey.export({ type: 'pkcs8', format: 'pem' })) };
+}
+
+export function receiveKey({ kid, privateKey }: CarriedKey): TokenSigner {
+  return { kid, privateKey: createPrivateKey(privateKey) };
 }
 
 /** The keys in force: one signs, and each is published before it signs and after it last signed. */
@@ -64,7 +89,7 @@ export async function createSigningKeys(clock: Clock): Promise<SigningKeys> {
 }
 
 /** A compact JWS (RFC 7515 section 7.1) with RS256. About 0.7 ms: callers cache what they sign. */
-export function signJwt(key: SigningKey, claims: Readonly<Record<string, unknown>>): string {
+export function signJwt(key: TokenSigner, claims: Readonly<Record<string, unknown>>): string {
   const header = encode({ alg: 'RS256', typ: 'JWT', kid: key.kid });
   const signed = `${header}.${encode(claims)}`;
   return `${signed}.${sign('sha256', Buffer.from(signed), key.privateKey).toString('base64url')}`;

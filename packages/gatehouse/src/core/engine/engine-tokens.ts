@@ -1,7 +1,7 @@
 import type { Clock } from '#base/runtime/clock';
 import { ENGINE_AUDIENCE } from './engine-config.ts';
 import { EngineError } from './engine-error.ts';
-import { type SigningKeys, signJwt } from './engine-signing-keys.ts';
+import { signJwt, type TokenSigner } from './engine-signing-keys.ts';
 
 /** Roles of the engine's default authorizer that Gatehouse asks for. Its `worker` role passes nothing. */
 export type EngineRole = 'read' | 'write' | 'admin' | 'system-admin';
@@ -31,7 +31,7 @@ interface Minted {
 }
 
 /** @param clock its wall time must be the engine's: both are on one machine, or kept by NTP. */
-export function createEngineTokens(keys: SigningKeys, clock: Clock): EngineTokens {
+export function createEngineTokens(keys: { current(): TokenSigner }, clock: Clock): EngineTokens {
   const cache: Record<EngineRole, Map<string, Minted>> = {
     read: new Map(),
     write: new Map(),

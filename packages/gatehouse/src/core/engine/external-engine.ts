@@ -77,6 +77,7 @@ export async function connectExternalEngine(options: ExternalEngineOptions): Pro
         return tls;
       },
       tokens,
+      signingKey: () => keys.current(),
       version: verdict.version,
       verdict,
       nexusEnabled,

@@ -113,6 +113,7 @@ export async function startEngine(options: StartEngineOptions): Promise<EngineHa
       return pki.gatewayTls();
     },
     tokens,
+    signingKey: () => keys.current(),
     version: verdict.version,
     verdict,
     nexusEnabled,

@@ -3,15 +3,17 @@ import { defaultLimits, type PlatformLimits } from '#base/model/limits';
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
 import type { Clock } from '#base/runtime/clock';
 import { ConnectionLoad, type LimitsInForce } from './connection-load.ts';
-import { NamespaceLoad, type NamespaceUse } from './namespace-load.ts';
+import { NamespaceLoad } from './namespace-load.ts';
 import { SourceGate } from './source-gate.ts';
+import type { NamespaceUse, UseReport } from './use-report.ts';
 
 const MIB = 1024 * 1024;
 
 /**
- * The limits of one gateway process and what counts against them. Between several processes they are divided
+ * The limits of one gateway process and what counts against them. Between several platforms they are divided
  * (`sharedBy`), without a word between them: what is granted in all is never more than the limit, rounding apart,
- * and less where the connections of a namespace are spread unevenly.
+ * and less where the connections of a namespace are spread unevenly. The processes of one platform tell each other
+ * (`report`, `followOthers`), and grant the limit however the connections are spread.
  *
  * A namespace has an entry from its first connection until it is deleted, so there are never more of them than
  * the directory has namespaces.
@@ -23,6 +25,8 @@ export class Limits implements LimitsInForce {
   connectionRequestBytesMax = 0;
   readonly #clock: Clock;
   readonly #loads = new Map<string, NamespaceLoad>();
+  /** What other processes told last, of namespaces that this one may not serve yet. */
+  readonly #others = new Map<string, { readonly use: UseReport; readonly asOfMs: number }>();
   #limits: PlatformLimits;
 
   constructor(clock: Clock, limits: PlatformLimits = defaultLimits) {
@@ -57,6 +61,8 @@ export class Limits implements LimitsInForce {
     if (load === undefined) {
       const { sharedBy } = this.#limits;
       load = new NamespaceLoad(this.#limitsOf(record), sharedBy, this.#clock.monotonicMs());
+      const others = this.#others.get(record.id);
+      if (others !== undefined) load.beginWith(others.use, others.asOfMs);
       this.#loads.set(record.id, load);
     } else this.refresh(load, record);
     return load.connect() ? new ConnectionLoad(this, load, record) : undefined;
@@ -71,11 +77,32 @@ export class Limits implements LimitsInForce {
     for (const [id, load] of this.#loads) {
       if (!namespaces.has(id) && load.connections === 0) this.#loads.delete(id);
     }
+    for (const id of this.#others.keys()) if (!namespaces.has(id)) this.#others.delete(id);
   }
 
   /** What a namespace has under way here; undefined where it never had a connection. */
   use(namespaceId: string): NamespaceUse | undefined {
     return this.#loads.get(namespaceId);
+  }
+
+  /** What the other processes of this platform are to know: of each namespace where something changed. */
+  report(): readonly UseReport[] {
+    const nowMs = this.#clock.monotonicMs();
+    const reports: UseReport[] = [];
+    for (const [id, load] of this.#loads) {
+      const report = load.report(id, nowMs);
+      if (report !== undefined) reports.push(report);
+    }
+    return reports;
+  }
+
+  /** Takes into account what the others told, all of them together. */
+  followOthers(reports: readonly UseReport[]): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const use of reports) {
+      this.#others.set(use.namespaceId, { use, asOfMs: nowMs - use.ageMs });
+      this.#loads.get(use.namespaceId)?.followOthers(use, nowMs);
+    }
   }
 
   #limitsOf(record: NamespaceRecord): PlatformLimits['namespace'] {

@@ -2,6 +2,7 @@ import type { NamespaceLimits } from '#base/model/limits';
 import type { RefusalCode } from '#base/model/refusals';
 import { type CallClass, COUNTERS } from './call-class.ts';
 import { TokenBucket } from './token-bucket.ts';
+import { type NamespaceUse, NO_OTHERS, type UseReport } from './use-report.ts';
 
 /** The limits that a call can meet. */
 export type LimitCode = Extract<
@@ -9,20 +10,11 @@ export type LimitCode = Extract<
   'namespace_rate_limit' | 'namespace_poller_limit' | 'namespace_memory_limit' | 'memory_limit'
 >;
 
-/** What one namespace has under way in this process. */
-export interface NamespaceUse {
-  readonly connections: number;
-  readonly polls: number;
-  readonly waits: number;
-  readonly requestBytes: number;
-  readonly replyBytes: number;
-  /** Calls and connections that met a limit, since the start. */
-  readonly refused: number;
-}
-
 const MIB = 1024 * 1024;
 /** Between however many processes a limit is divided, a largest request fits each part. */
 const PART_MIB_MIN = 8;
+/** How many single numbers are told of a namespace, before its counters. */
+const TOLD = 6;
 
 /**
  * What one namespace has under way, and the limits of it: shared by all its connections, whatever their
@@ -45,6 +37,10 @@ export class NamespaceLoad implements NamespaceUse {
   #waitsMax = 0;
   #requestBytesMax = 0;
   #replyBytesMax = 0;
+  /** What other processes of this platform hold of the same limits, as they told last. */
+  #others = NO_OTHERS;
+  /** What was told of it last: connections, polls, waits, bytes of both, refused, then what is held. */
+  readonly #told: number[] = new Array<number>(TOLD + COUNTERS).fill(0);
 
   constructor(limits: NamespaceLimits, sharedBy: number, nowMs: number) {
     const bucket = (): TokenBucket => new TokenBucket(1, Number.MAX_SAFE_INTEGER, nowMs);
@@ -74,7 +70,7 @@ export class NamespaceLoad implements NamespaceUse {
 
   /** Counts a connection. @returns false where there are too many. */
   connect(): boolean {
-    if (this.connections >= this.#connectionsMax) {
+    if (this.connections + this.#others.connections >= this.#connectionsMax) {
       this.refused += 1;
       return false;
     }
@@ -100,7 +96,8 @@ export class NamespaceLoad implements NamespaceUse {
     const { rate, reserve, holds } = callClass;
     if ((holds === 'poll' || holds === 'wait') && this.#isFull(callClass)) return 'namespace_poller_limit';
     // The other half is for the replies of calls that are under way: a task that is dropped waits for its timeout.
-    if (this.replyBytes * 2 > this.#replyBytesMax) return 'namespace_memory_limit';
+    if ((this.replyBytes + this.#others.replyBytes) * 2 > this.#replyBytesMax)
+      return 'namespace_memory_limit';
     const special =
       rate === 'calls' ? undefined : rate === 'visibility' ? this.#visibility : this.#management;
     if (special?.has(nowMs) === false) return 'namespace_rate_limit';
@@ -126,7 +123,8 @@ export class NamespaceLoad implements NamespaceUse {
   }
 
   #isFull({ holds, counter }: CallClass): boolean {
-    return (this.#held[counter] ?? 0) >= (holds === 'poll' ? this.#pollsMax : this.#waitsMax);
+    const held = (this.#held[counter] ?? 0) + (this.#others.held[counter] ?? 0);
+    return held >= (holds === 'poll' ? this.#pollsMax : this.#waitsMax);
   }
 
   #hold({ holds, counter }: CallClass): void {
@@ -138,7 +136,7 @@ export class NamespaceLoad implements NamespaceUse {
   /** Counts bytes of requests that are held already. @returns false where they are too many. */
   holdRequest(bytes: number): boolean {
     this.requestBytes += bytes;
-    if (this.requestBytes <= this.#requestBytesMax) return true;
+    if (this.requestBytes + this.#others.requestBytes <= this.#requestBytesMax) return true;
     this.refused += 1;
     return false;
   }
@@ -150,7 +148,7 @@ export class NamespaceLoad implements NamespaceUse {
   /** Counts a reply until it is written. One always fits: what is larger than the limit could never be read. */
   holdReply(bytes: number): LimitCode | undefined {
     const next = this.replyBytes + bytes;
-    if (next > this.#replyBytesMax && this.replyBytes > 0) {
+    if (next + this.#others.replyBytes > this.#replyBytesMax && this.replyBytes > 0) {
       this.refused += 1;
       return 'namespace_memory_limit';
     }
@@ -160,5 +158,64 @@ export class NamespaceLoad implements NamespaceUse {
 
   releaseReply(bytes: number): void {
     this.replyBytes -= bytes;
+  }
+
+  /** What the other processes are to know; undefined where nothing changed since this was last asked. */
+  report(namespaceId: string, nowMs: number): UseReport | undefined {
+    const spent = [
+      this.#calls.takeSpent(),
+      this.#visibility.takeSpent(),
+      this.#management.takeSpent(),
+    ] as const;
+    const changed = this.#noteTold();
+    if (!changed && spent[0] === 0) return undefined;
+    const { connections, polls, waits, requestBytes, replyBytes, refused } = this;
+    return {
+      namespaceId,
+      connections,
+      polls,
+      waits,
+      requestBytes,
+      replyBytes,
+      refused,
+      held: [...this.#held],
+      spent,
+      left: [this.#calls.left(nowMs), this.#visibility.left(nowMs), this.#management.left(nowMs)],
+      ageMs: 0,
+    };
+  }
+
+  /** Takes what the other processes told into account. */
+  followOthers(others: UseReport, nowMs: number): void {
+    this.#others = others;
+    this.#calls.charge(others.spent[0], nowMs);
+    this.#visibility.charge(others.spent[1], nowMs);
+    this.#management.charge(others.spent[2], nowMs);
+  }
+
+  /** The same for a namespace that others served before. @param asOfMs when they were where they say. */
+  beginWith(others: UseReport, asOfMs: number): void {
+    this.#others = others;
+    this.#calls.startAt(others.left[0], asOfMs);
+    this.#visibility.startAt(others.left[1], asOfMs);
+    this.#management.startAt(others.left[2], asOfMs);
+  }
+
+  /** @returns whether anything differs from what was told last. */
+  #noteTold(): boolean {
+    let changed = false;
+    const note = (index: number, value: number): void => {
+      if (this.#told[index] === value) return;
+      this.#told[index] = value;
+      changed = true;
+    };
+    note(0, this.connections);
+    note(1, this.polls);
+    note(2, this.waits);
+    note(3, this.requestBytes);
+    note(4, this.replyBytes);
+    note(5, this.refused);
+    for (let counter = 0; counter < COUNTERS; counter += 1) note(TOLD + counter, this.#held[counter] ?? 0);
+    return changed;
   }
 }

@@ -6,6 +6,7 @@ export class TokenBucket {
   #perMs = 0;
   #burst = 0;
   #tokens = 0;
+  #spent = 0;
   #filledAtMs: number;
 
   /** Begins full. */
@@ -26,6 +27,32 @@ export class TokenBucket {
     return this.#burst;
   }
 
+  /** What is left now; below 0 where others spent what was not there. */
+  left(nowMs: number): number {
+    this.has(nowMs);
+    return this.#tokens;
+  }
+
+  /** How many were spent here since this was last asked. */
+  takeSpent(): number {
+    const spent = this.#spent;
+    this.#spent = 0;
+    return spent;
+  }
+
+  /** Others have spent from the same limit. What was not there is owed, and comes first of what comes in. */
+  charge(tokens: number, nowMs: number): void {
+    // What the time until now has brought must not pay for it twice.
+    this.has(nowMs);
+    this.#tokens -= tokens;
+  }
+
+  /** Begins where another bucket of the same limit was at some time. @param nowMs of that time. */
+  startAt(left: number, nowMs: number): void {
+    this.#tokens = Math.min(this.#burst, left);
+    this.#filledAtMs = nowMs;
+  }
+
   /** @param reserve how many tokens must stay behind: for calls that matter more. */
   has(nowMs: number, reserve = 0): boolean {
     const elapsedMs = nowMs - this.#filledAtMs;
@@ -39,6 +66,7 @@ export class TokenBucket {
   /** Only after {@link has} said yes, in the same turn. */
   spend(): void {
     this.#tokens -= 1;
+    this.#spent += 1;
   }
 
   take(nowMs: number, reserve = 0): boolean {

@@ -8,6 +8,7 @@ import type { Clock } from '#base/runtime/clock';
 import { uuidV7 } from '#base/runtime/ids';
 import type { Log } from '#base/runtime/log';
 import { startHttp2Session } from '#base/wire/http2-session';
+import type { Incoming } from '#base/wire/tcp-door';
 import {
   openTlsListener,
   peerOf,
@@ -19,7 +20,7 @@ import type { AuditWriter } from '#core/audit/audit-writer';
 import { EnginePool, type EngineTarget } from '#core/engine/engine-pool';
 import type { ConnectionLoad } from '#core/limits/connection-load';
 import { Limits } from '#core/limits/limits';
-import type { NamespaceUse } from '#core/limits/namespace-load';
+import type { NamespaceUse, UseReport } from '#core/limits/use-report';
 import type { Sealing } from '#core/sealing/sealing';
 import { Connections, type HeldSession } from './connections.ts';
 import { Deadlines } from './deadlines.ts';
@@ -35,6 +36,8 @@ export interface GatewayOptions {
   readonly grpc: { readonly host: string; readonly port: number };
   /** The HTTPS endpoint; absent where the platform has none. */
   readonly https?: { readonly host: string; readonly port: number };
+  /** Where another process accepts the connections of these doors. */
+  readonly incoming?: { readonly grpc: Incoming; readonly https: Incoming };
   readonly domain: string;
   readonly region: string;
   readonly identity: ServerIdentity;
@@ -71,6 +74,10 @@ export interface Gateway {
   setLimits(limits: PlatformLimits): boolean;
   /** What a namespace has under way; undefined where it never had a connection. */
   use(namespaceId: string): NamespaceUse | undefined;
+  /** What other processes of this platform are to know of the limits' use: what changed since last asked. */
+  reportUse(): readonly UseReport[];
+  /** Takes into account what they use together. */
+  followOthers(reports: readonly UseReport[]): void;
   /**
    * Takes nothing new and tells every client to go elsewhere (GOAWAY). Resolves when all running calls but
    * long polls are answered, or after `withinMs`.
@@ -143,12 +150,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
 
   const listen = (
+    door: 'grpc' | 'https',
     address: GatewayOptions['grpc'],
     alpn: readonly string[],
     accept: Accept,
   ): Promise<TlsListener> =>
     openTlsListener({
       ...address,
+      ...(options.incoming === undefined ? {} : { incoming: options.incoming[door] }),
       identity: options.identity,
       alpn,
       minVersion: options.allowTls12 ? 'TLSv1.2' : 'TLSv1.3',
@@ -177,14 +186,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         });
       },
     });
-  const listener = await listen(options.grpc, ['h2'], (socket, connection, load) =>
+  const listener = await listen('grpc', options.grpc, ['h2'], (socket, connection, load) =>
     acceptGrpc(socket, { connection, load, streamsMax: limits.streamsMax }, deps),
   );
   const http = options.https === undefined ? undefined : openHttpDoor(deps, () => limits.streamsMax);
   const httpListener =
     options.https === undefined || http === undefined
       ? undefined
-      : await listen(options.https, ['h2', 'http/1.1'], http.accept);
+      : await listen('https', options.https, ['h2', 'http/1.1'], http.accept);
   const stopWatching = directory.onChange((snapshot, changedIds) => {
     connections.sweep(new Set(changedIds));
     limits.prune(snapshot);
@@ -209,6 +218,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     openConnections: () => connections.size,
     setLimits: (next) => limits.set(next),
     use: (namespaceId) => limits.use(namespaceId),
+    reportUse: () => limits.report(),
+    followOthers: (reports) => limits.followOthers(reports),
     async quiesce(withinMs) {
       stopListening();
       const end = clock.monotonicMs() + withinMs;

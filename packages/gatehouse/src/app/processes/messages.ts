@@ -1,0 +1,44 @@
+import type { PlatformLimits } from '#base/model/limits';
+import type { ServerIdentity } from '#base/wire/tls-listener';
+import type { UseReport } from '#core/limits/use-report';
+import type { EngineFacts } from './engine-facts.ts';
+
+/** Which of the platform's doors a connection came to. */
+export type DoorName = 'grpc' | 'https';
+
+/** What the supervisor tells a gateway process, in this order. They share a version: both are of one start. */
+export type ToProcess =
+  /** First. A {@link GatewaySpec} as text. */
+  | { readonly kind: 'start'; readonly spec: string }
+  /** With the connection itself. Only after `ready`. */
+  | { readonly kind: 'connection'; readonly id: number; readonly door: DoorName }
+  | { readonly kind: 'identity'; readonly identity: ServerIdentity }
+  | { readonly kind: 'limits'; readonly limits: PlatformLimits }
+  | { readonly kind: 'engine'; readonly engine: EngineFacts }
+  | { readonly kind: 'others'; readonly reports: readonly UseReport[] }
+  /** No connection follows. Answered with `quiet`. */
+  | { readonly kind: 'quiesce'; readonly withinMs: number }
+  /** No connection follows. It ends when it has drained. */
+  | { readonly kind: 'drain'; readonly withinMs: number };
+
+/** What a gateway process tells the supervisor. */
+export type FromProcess =
+  | { readonly kind: 'ready' }
+  /** It cannot serve, and ends. */
+  | { readonly kind: 'failed'; readonly problem: string }
+  /** Numbers of connections: it has them, their handshake is over, they have closed. */
+  | {
+      readonly kind: 'connections';
+      readonly taken: readonly number[];
+      readonly settled: readonly number[];
+      readonly closed: readonly number[];
+    }
+  /** At every tick, also where nothing changed: that it lives is news. */
+  | { readonly kind: 'use'; readonly reports: readonly UseReport[] }
+  | { readonly kind: 'quiet' };
+
+/**
+ * How often the use of limits is told, either way. What is told is at most two of these old, and the time that two
+ * messages take: 100 ms cost next to nothing and keep what is granted too much small.
+ */
+export const TICK_MS = 100;
