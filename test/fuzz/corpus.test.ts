@@ -9,10 +9,11 @@ const targets = targetFiles();
 describe('what the fuzzers kept', () => {
   for (const { name, file } of targets) {
     test(`${name} keeps its promises on every input of its corpus`, async () => {
-      const { fuzz } = await loadTarget(file);
+      const { fuzz, close } = await loadTarget(file);
       const inputs = readCorpus(join(CORPUS, name));
       assert.ok(inputs.length > 0, 'there is no corpus: run the target with GATEHOUSE_FUZZ_KEEP=1');
       for (const input of inputs) await fuzz(input);
+      close?.();
     });
   }
 });

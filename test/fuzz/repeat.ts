@@ -6,8 +6,9 @@ import { loadTarget, targetFiles } from './driver/fuzz-target.ts';
 const [name, ...files] = process.argv.slice(2);
 const found = targetFiles().find((target) => target.name === name);
 if (found === undefined) throw new Error(`targets: ${targetFiles().map((target) => target.name)}`);
-const { fuzz } = await loadTarget(found.file);
+const { fuzz, close } = await loadTarget(found.file);
 for (const file of files) {
   process.stdout.write(`${file}\n`);
   await fuzz(readFileSync(file));
 }
+close?.();

@@ -69,6 +69,11 @@ export async function fuzz(bytes: Buffer): Promise<void> {
     if (typeof name !== 'string' || name === '') throw new Error('a server name that is none');
 }
 
+/** The listener would keep a process that only replays a corpus. */
+export function close(): void {
+  listener.stopAccepting();
+}
+
 /** First flights of the runtime's own client. */
 export async function* seeds(): AsyncGenerator<Uint8Array> {
   const catcher = createServer();

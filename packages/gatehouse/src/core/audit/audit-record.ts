@@ -58,7 +58,7 @@ const RECORD_FIELDS = {
   count: 'number',
   detail: 'string',
   hash: 'string',
-} as const satisfies Record<Exclude<keyof AuditRecord, 'closed'>, 'string' | 'number'>;
+} as const satisfies Record<Exclude<keyof AuditRecord, 'closed' | 'chain'>, 'string' | 'number'>;
 
 export function createRecordReader(opener: FieldOpener = noKeys): RecordReader {
   // Before the first header nothing is taken for sealed.

@@ -42,7 +42,10 @@ export function parseWitness(text: string): WitnessLine[] {
     .filter((line) => line.trim() !== '')
     .map((line, index) => {
       const whole = readLine(line);
-      if (whole?.kind !== 'checkpoint') throw new Error(`checkpoint line ${index + 1} was changed or cut`);
-      return { ...whole, chain: parseCheckpoint(line).checkpoint.chain };
+      const parsed = whole?.kind === 'checkpoint' ? parseCheckpoint(line) : undefined;
+      if (whole === undefined || parsed === undefined) {
+        throw new Error(`checkpoint line ${index + 1} was changed or cut`);
+      }
+      return { ...whole, chain: parsed.checkpoint.chain };
     });
 }

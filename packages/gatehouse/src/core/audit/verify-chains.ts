@@ -53,12 +53,7 @@ async function idOf({ folder }: AuditChain): Promise<string> {
   const [first] = await listSegments(folder);
   if (first === undefined) return '';
   for await (const { lines } of readLines(first.path)) {
-    try {
-      return parseHeader(lines[0] ?? '').chain;
-    } catch {
-      // No line of ours.
-      return '';
-    }
+    return parseHeader(lines[0] ?? '')?.chain ?? '';
   }
   return '';
 }
