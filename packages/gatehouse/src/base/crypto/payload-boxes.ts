@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { GCM_NONCE_BYTES, GCM_TAG_BYTES, openGcm, sealGcm, sealGcmPieces } from './aes-gcm.ts';
-import { createDerivedKeys, type DerivedKeysOptions } from './derived-keys.ts';
+import { createDerivedKeys, type DerivedKeysOptions, type SealingKey } from './derived-keys.ts';
 import { createBoxAad, dataKeyNameIn, HEADER_BYTES, isBox, NONCE_END } from './sealed-box.ts';
 
 /** Boxes of one scope, in kinds that do not open as one another. */
@@ -30,6 +30,14 @@ export function createPayloadBoxes<K extends string>(
   const aadOfKind = createKindAads(scope, kinds);
   const nonce = Buffer.alloc(GCM_NONCE_BYTES);
 
+  /** The key that seals now, and a nonce for this plaintext under it. */
+  const begin = (plaintext: Uint8Array): SealingKey => {
+    const sealing = keys.takeSealing(plaintext.length);
+    if (sealing === undefined) throw new RangeError('no namespace key to seal with');
+    options.nonces.writeNonce(nonce, plaintext);
+    return sealing;
+  };
+
   return Object.freeze({
     get canSeal() {
       return held.size > 0;
@@ -41,19 +49,15 @@ export function createPayloadBoxes<K extends string>(
       if (!(offset >= 0 && bodyStart + plaintext.length + GCM_TAG_BYTES <= target.length)) {
         throw new RangeError('the target is too small for the box');
       }
-      const sealing = keys.takeSealing(plaintext.length);
-      if (sealing === undefined) throw new RangeError('no namespace key to seal with');
-      options.nonces.writeNonce(nonce, plaintext);
-      target.set(sealing.header, offset);
+      const { key, header } = begin(plaintext);
+      target.set(header, offset);
       target.set(nonce, offset + HEADER_BYTES);
-      return sealGcm(sealing.key, nonce, aadOfKind(kind, sealing.header), plaintext, target, bodyStart);
+      return sealGcm(key, nonce, aadOfKind(kind, header), plaintext, target, bodyStart);
     },
     sealPieces(kind: K, plaintext: Uint8Array) {
-      const sealing = keys.takeSealing(plaintext.length);
-      if (sealing === undefined) throw new RangeError('no namespace key to seal with');
-      options.nonces.writeNonce(nonce, plaintext);
-      const head = Buffer.concat([sealing.header, nonce]);
-      return [head, ...sealGcmPieces(sealing.key, nonce, aadOfKind(kind, sealing.header), plaintext)];
+      const { key, header } = begin(plaintext);
+      const head = Buffer.concat([header, nonce]);
+      return [head, ...sealGcmPieces(key, nonce, aadOfKind(kind, header), plaintext)];
     },
     open(kind: K, box: Uint8Array) {
       if (!isBox(box)) return undefined;

@@ -1,11 +1,13 @@
 /** Below this a copy costs less than a piece of its own. */
-export const PIECE_BYTES_MIN = 16 * 1024;
-const ROOM_BYTES = 2048;
+export const PIECE_BYTES_MIN: number = 32 * 1024;
+const ROOM_BYTES_FIRST = 2048;
+/** Many small values are copied into few rooms: each is a buffer for the transport to handle. */
+const ROOM_BYTES_MAX = 64 * 1024;
 
 /** Puts a frame together from pieces: what is small is copied side by side, what is large is taken as it is. */
 export class PieceWriter {
   readonly #pieces: Buffer[] = [];
-  #room: Buffer = Buffer.allocUnsafe(ROOM_BYTES);
+  #room: Buffer = Buffer.allocUnsafe(ROOM_BYTES_FIRST);
   #from = 0;
   #to = 0;
 
@@ -13,7 +15,8 @@ export class PieceWriter {
   take(size: number): { readonly target: Buffer; readonly position: number } {
     if (this.#to + size > this.#room.length) {
       this.#close();
-      this.#room = Buffer.allocUnsafe(Math.max(ROOM_BYTES, size));
+      const next = Math.min(ROOM_BYTES_MAX, this.#room.length * 4);
+      this.#room = Buffer.allocUnsafe(Math.max(next, size));
       this.#from = 0;
       this.#to = 0;
     }

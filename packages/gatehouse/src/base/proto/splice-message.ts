@@ -1,9 +1,6 @@
-import type { Frame } from './frame.ts';
+import type { Frame } from '#base/model/frame';
 import { PIECE_BYTES_MIN, PieceWriter } from './piece-writer.ts';
 import type { MessageScanner } from './scan-message.ts';
-
-/** A frame of less is put together whole: it fits the cache, and memory of its size is at hand. */
-const PIECED_BYTES_MIN = 64 * 1024;
 
 /** Bytes before a gRPC message: a flag and a length (gRPC over HTTP/2, Length-Prefixed-Message). */
 export const GRPC_PREFIX_BYTES = 5;
@@ -185,11 +182,11 @@ export function spliceFrame(scanner: MessageScanner, edits: readonly Edit[]): Bu
   return writeWhole(scanner, all, sizeAfter(scanner, all));
 }
 
-/** As {@link spliceFrame}; in pieces where it is large, so that large values are not copied. */
+/** As {@link spliceFrame}; in pieces where it may hold something large, which is then not copied. */
 export function splicePieces(scanner: MessageScanner, edits: readonly Edit[]): Frame {
   const all = allEdits(scanner, edits);
   const size = sizeAfter(scanner, all);
-  return size < PIECED_BYTES_MIN ? writeWhole(scanner, all, size) : writePieces(scanner, all, size);
+  return size < PIECE_BYTES_MIN ? writeWhole(scanner, all, size) : writePieces(scanner, all, size);
 }
 
 /** In the order of the message, with those of the lengths. */

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
+import { frameBytes, wholeFrame } from '#base/model/frame';
 import { encode } from '#testing/grpc-client';
-import { frameBytes, wholeFrame } from './frame.ts';
 import { Role } from './role.ts';
 import { MessageScanner } from './scan-message.ts';
-import {
-  type Edit,
-  insertField,
-  type LateValue,
-  replaceMention,
-  spliceFrame,
-  splicePieces,
-} from './splice-message.ts';
+import { type Edit, type LateValue, replaceMention, spliceFrame, splicePieces } from './splice-message.ts';
 import { methodTables, requestTables } from './wire-tables.ts';
 
 const scanner = new MessageScanner(requestTables, { reply: false });
@@ -51,17 +45,44 @@ const size = fc.oneof(
 );
 const bytes = fc.tuple(size, fc.nat(255)).map(([length, value]) => Buffer.alloc(length, value));
 
-test('a frame in pieces is byte for byte the frame in one, whatever is large in it', () => {
+/** The request once more, written by the library's own writer, in a frame. */
+function frameWith(payloads: readonly Uint8Array[]): Buffer {
+  const input = new BinaryWriter();
+  for (const payload of payloads) input.tag(1, 2).bytes(payload);
+  const message = new BinaryWriter()
+    .tag(1, 2)
+    .string('orders.acme1')
+    .tag(3, 2)
+    .string('approve')
+    .tag(4, 2)
+    .bytes(input.finish())
+    .finish();
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+function bytesOf(value: Uint8Array | LateValue): Uint8Array {
+  return value instanceof Uint8Array ? value : Buffer.concat(value.pieces());
+}
+
+test('a frame in pieces, and one in one, hold what a writer of protobuf writes, whatever is large in it', () => {
   const values = fc.array(fc.oneof(bytes, fc.array(bytes, { maxLength: 4 }).map(late)), { maxLength: 4 });
   const property = fc.property(fc.array(bytes, { maxLength: 4 }), values, (payloads, replacements) => {
-    const edits: Edit[] = scan(payloads).flatMap((mention, index) => {
+    const mentions = scan(payloads);
+    const edits = mentions.flatMap((mention, index): Edit[] => {
       const value = replacements[index];
       return value === undefined ? [] : [replaceMention(scanner, mention, value)];
     });
-    edits.push(insertField(scanner, [0x0a], Buffer.from('first')));
+    const contents = mentions.map((mention, index) => {
+      const value = replacements[index];
+      return value === undefined ? scanner.content(mention) : bytesOf(value);
+    });
+    const expected = frameWith(contents);
     const pieces = splicePieces(scanner, edits);
-    assert.ok(wholeFrame(pieces).equals(spliceFrame(scanner, edits)));
-    assert.equal(frameBytes(pieces), wholeFrame(pieces).length);
+    assert.ok(wholeFrame(pieces).equals(expected));
+    assert.equal(frameBytes(pieces), expected.length);
+    assert.ok(spliceFrame(scanner, edits).equals(expected));
   });
   fc.assert(property, { numRuns: 150 });
 });
@@ -81,4 +102,12 @@ test('a small frame is whole', () => {
   const [only] = scan([Buffer.from('small')]);
   assert.ok(only !== undefined);
   assert.ok(Buffer.isBuffer(splicePieces(scanner, [replaceMention(scanner, only, Buffer.from('other'))])));
+});
+
+test('a message of many small values is a few pieces, not one for each', () => {
+  const mentions = scan(Array.from({ length: 2000 }, () => Buffer.alloc(1000)));
+  const edits = mentions.map((mention) => replaceMention(scanner, mention, Buffer.alloc(1100, 1)));
+  const pieces = splicePieces(scanner, edits);
+  assert.ok(!Buffer.isBuffer(pieces));
+  assert.ok(pieces.length < 50, `${pieces.length} pieces`);
 });

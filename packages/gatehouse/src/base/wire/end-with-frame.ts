@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
+import type { Frame } from '#base/model/frame';
 
 /** Ends a stream with a frame, whole or in pieces: those go to the transport together. */
-export function endWithFrame(stream: Writable, frame: Buffer | readonly Buffer[]): void {
+export function endWithFrame(stream: Writable, frame: Frame): void {
   if (Buffer.isBuffer(frame)) {
     stream.end(frame);
     return;

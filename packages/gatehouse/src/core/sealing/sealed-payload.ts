@@ -34,16 +34,11 @@ export function sealPayload(
     length,
     pieces() {
       const head = Buffer.allocUnsafe(HEAD.length + 1 + varintBytes(boxLength));
-      head.set(HEAD);
-      head[HEAD.length] = DATA_TAG;
-      writeVarint(head, HEAD.length + 1, boxLength);
+      writeHead(head, 0, boxLength);
       return [head, ...keyring.sealPieces(kind, payload), ...external.map(bufferOf)];
     },
     write(target, position) {
-      target.set(HEAD, position);
-      target[position + HEAD.length] = DATA_TAG;
-      let pos = writeVarint(target, position + HEAD.length + 1, boxLength);
-      pos = keyring.sealInto(kind, payload, target, pos);
+      let pos = keyring.sealInto(kind, payload, target, writeHead(target, position, boxLength));
       for (const field of external) {
         target.set(field, pos);
         pos += field.length;
@@ -51,6 +46,13 @@ export function sealPayload(
       return pos;
     },
   };
+}
+
+/** What stands before the box. @returns the position after it. */
+function writeHead(target: Buffer, position: number, boxLength: number): number {
+  target.set(HEAD, position);
+  target[position + HEAD.length] = DATA_TAG;
+  return writeVarint(target, position + HEAD.length + 1, boxLength);
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

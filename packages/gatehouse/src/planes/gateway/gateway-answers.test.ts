@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wholeFrame } from '#base/proto/frame';
+import { wholeFrame } from '#base/model/frame';
 import { decode, encode } from '#testing/grpc-client';
 import { answerByGateway, engineRequestOf, fromEngineReply } from './gateway-answers.ts';
 import { frameOf, OWN, permitted, refusal } from './transform-fixture.test.ts';

@@ -1,6 +1,6 @@
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import type { Frame } from '#base/model/frame';
 import { refuse } from '#base/model/refusals';
-import type { Frame } from '#base/proto/frame';
 import { PREFIX_BYTES, toFrame } from '#base/wire/grpc-message';
 import type { CallAnswer, PermittedCall } from './identified-call.ts';
 import { tellLimits } from './told-limits.ts';

@@ -18,10 +18,9 @@ export function writeGrpcAnswer(stream: ServerHttp2Stream, answer: CallAnswer, r
   const { frame } = answer;
   if (answer.status !== 0 || frame === undefined) return writeGrpcError(stream, answer, requestId);
   stream.respond(HEADERS_OK, { waitForTrailers: true });
-  // Comes once. A literal with a computed name costs the runtime more than all else here, so it is spelled out.
-  stream.on('wantTrailers', () => {
+  stream.once('wantTrailers', () => {
     // The stream may be gone between the last byte and this event.
-    if (!stream.destroyed) stream.sendTrailers({ 'grpc-status': '0', 'gatehouse-request-id': requestId });
+    if (!stream.destroyed) stream.sendTrailers({ 'grpc-status': '0', [REQUEST_ID_TRAILER]: requestId });
   });
   endWithFrame(stream, frame);
 }

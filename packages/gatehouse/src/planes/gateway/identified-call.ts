@@ -1,6 +1,6 @@
+import type { Frame } from '#base/model/frame';
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
 import type { CertificatePrincipal } from '#base/model/principal';
-import type { Frame } from '#base/proto/frame';
 import type { MethodTable } from '#base/proto/wire-tables';
 import type { Permit } from '#core/access/permit';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wholeFrame } from '#base/proto/frame';
+import { wholeFrame } from '#base/model/frame';
 import { Role } from '#base/proto/role';
 import { methodTables, requestTables, responseTables } from '#base/proto/wire-tables';
 import { accessOf } from '#core/access/method-access';

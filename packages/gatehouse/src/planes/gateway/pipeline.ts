@@ -1,8 +1,8 @@
 import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
+import { frameBytes, wholeFrame } from '#base/model/frame';
 import { GrpcStatus } from '#base/model/grpc-status';
 import type { DirectorySnapshot } from '#base/model/namespace-record';
 import { asRefusal, Refusal, refuse } from '#base/model/refusals';
-import { frameBytes, wholeFrame } from '#base/proto/frame';
 import type { Log } from '#base/runtime/log';
 import type { AccessSettings } from '#core/access/permit';
 import type { ConnectionLoad } from '#core/limits/connection-load';

@@ -4,9 +4,9 @@ import {
   constants,
   type IncomingHttpHeaders,
 } from 'node:http2';
+import type { Frame } from '#base/model/frame';
 import { GrpcStatus } from '#base/model/grpc-status';
 import { asRefusal, type Refusal, refuse } from '#base/model/refusals';
-import type { Frame } from '#base/proto/frame';
 import { endWithFrame } from '#base/wire/end-with-frame';
 import { frameLength, PREFIX_BYTES, REPLY_BYTES_MAX } from '#base/wire/grpc-message';
 import { formatGrpcTimeout } from '#base/wire/grpc-timeout';

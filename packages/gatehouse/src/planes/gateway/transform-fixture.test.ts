@@ -2,10 +2,10 @@
 
 import { Secret } from '#base/crypto/secret';
 import { createTokenKeyring, type TokenKeyring } from '#base/crypto/token-keyring';
+import { type Frame, wholeFrame } from '#base/model/frame';
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
 import type { CertificatePrincipal } from '#base/model/principal';
 import { Refusal, type RefusalCode } from '#base/model/refusals';
-import { type Frame, wholeFrame } from '#base/proto/frame';
 import { methodTables } from '#base/proto/wire-tables';
 import { toFrame } from '#base/wire/grpc-message';
 import { decide } from '#core/access/permit';

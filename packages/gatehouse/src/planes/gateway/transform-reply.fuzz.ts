@@ -1,4 +1,4 @@
-import { wholeFrame } from '#base/proto/frame';
+import { wholeFrame } from '#base/model/frame';
 import { Role } from '#base/proto/role';
 import { MessageScanner } from '#base/proto/scan-message';
 import { responseTables } from '#base/proto/wire-tables';

@@ -1,5 +1,5 @@
+import type { Frame } from '#base/model/frame';
 import { refuse } from '#base/model/refusals';
-import type { Frame } from '#base/proto/frame';
 import { Role } from '#base/proto/role';
 import { MessageScanner } from '#base/proto/scan-message';
 import { cutMention, type Edit, replaceMention, splicePieces } from '#base/proto/splice-message';

@@ -1,7 +1,7 @@
 import type { NamespaceKeyring } from '#base/crypto/namespace-keyring';
 import type { TokenKeyring } from '#base/crypto/token-keyring';
+import { type Frame, frameBytes } from '#base/model/frame';
 import { refuse } from '#base/model/refusals';
-import { type Frame, frameBytes } from '#base/proto/frame';
 import { Role } from '#base/proto/role';
 import { Fault, faultNames, MessageScanner } from '#base/proto/scan-message';
 import { cutMention, type Edit, insertField, replaceMention, splicePieces } from '#base/proto/splice-message';

@@ -1,6 +1,6 @@
+import { wholeFrame } from '#base/model/frame';
 import { GrpcStatus } from '#base/model/grpc-status';
 import { refuse } from '#base/model/refusals';
-import { wholeFrame } from '#base/proto/frame';
 import type { Log } from '#base/runtime/log';
 import { PREFIX_BYTES } from '#base/wire/grpc-message';
 import { REQUEST_ID_TRAILER } from '../grpc-answer.ts';
