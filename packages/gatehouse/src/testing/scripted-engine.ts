@@ -18,6 +18,8 @@ export interface ScriptedAnswer {
   readonly message?: string;
   /** The reply's bytes. */
   readonly body?: Uint8Array;
+  /** The HTTP/2 error code that the stream is reset with once its head is sent, in place of all else. */
+  readonly resetAfterHead?: number;
   /** Further trailers, as they are. */
   readonly trailers?: Readonly<Record<string, string>>;
 }
@@ -61,6 +63,11 @@ export async function startScriptedEngine(tls: ScriptedEngineTls): Promise<Scrip
       engine.seen.push(call);
       const answer = await engine.answer(call);
       if (stream.destroyed) return;
+      if (answer.resetAfterHead !== undefined) {
+        // Trailers that are waited for keep the runtime from ending the stream well.
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+        return stream.close(answer.resetAfterHead);
+      }
       const ends = trailersOf(answer);
       if (ends['grpc-status'] !== '0')
         return stream.respond({ ':status': 200, ...ends }, { endStream: true });
