@@ -1,5 +1,6 @@
 import { GrpcStatus } from '../packages/gatehouse/src/base/model/grpc-status.ts';
-import { type RefusalRow, refusals } from '../packages/gatehouse/src/base/model/refusals.ts';
+import type { RefusalRow } from '../packages/gatehouse/src/base/model/refusal-rows/refusal-row.ts';
+import { refusals } from '../packages/gatehouse/src/base/model/refusals.ts';
 
 /** docs/refusals.md: every way in which Gatehouse says no, from the one table of them. */
 export function generateRefusalDocs(): string {

@@ -7,7 +7,6 @@ import { Secret } from '../../packages/gatehouse/src/base/crypto/secret.ts';
 import { createTokenKeyring } from '../../packages/gatehouse/src/base/crypto/token-keyring.ts';
 import type { AuditEvent } from '../../packages/gatehouse/src/base/model/audit-event.ts';
 import { defaultLimits } from '../../packages/gatehouse/src/base/model/limits.ts';
-import type { NamespaceRecord } from '../../packages/gatehouse/src/base/model/namespace-record.ts';
 import {
   generateCa,
   generateInternalCa,
@@ -18,6 +17,7 @@ import { systemClock } from '../../packages/gatehouse/src/base/runtime/clock.ts'
 import { createLog } from '../../packages/gatehouse/src/base/runtime/log.ts';
 import { toFrame } from '../../packages/gatehouse/src/base/wire/grpc-message.ts';
 import { startGateway } from '../../packages/gatehouse/src/planes/gateway/start-gateway.ts';
+import { namespaceRecord } from '../../packages/gatehouse/src/testing/namespace-record.ts';
 import { noSealing } from '../../packages/gatehouse/src/testing/no-sealing.ts';
 import type { GatewayStarted, GatewayState, ToGateway } from './h2-site.ts';
 
@@ -51,31 +51,17 @@ const leaf = await generateLeaf({
   nowMs,
 });
 const allowTls12 = process.argv.includes('--tls12');
-const records = tenants.map(
-  (id, index): NamespaceRecord =>
-    Object.freeze({
-      id,
-      uuid: `${index}0000000-0000-4000-8000-00000000000a`,
-      account: id.slice(id.indexOf('.') + 1),
-      region: 'aws-local',
-      state: 'active',
-      retentionDays: 1,
-      engineId: `${index}0000000-0000-4000-8000-00000000000e`,
-      caBundlePem: ca.certificatePem,
-      certificateFilters: [],
-      // The neighbour does not allow it: the platform does.
-      allowTls12: allowTls12 && index === 0,
-      nexusEndpoints: [],
-      auditMode: 'relaxed',
-      sealing: 'off',
-      sealedAttributes: [],
-      kmsKey: '',
-      clientEncryption: 'off',
-      plaintextAllowed: [],
-      // Limits of namespaces have suites of their own; here they would hide what is looked at.
-      limits: { callsPerSecond: 1_000_000, connections: 100_000 },
-      revision: 1,
-    }),
+const records = tenants.map((id, index) =>
+  namespaceRecord({
+    id,
+    uuid: `${index}0000000-0000-4000-8000-00000000000a`,
+    engineId: `${index}0000000-0000-4000-8000-00000000000e`,
+    caBundlePem: ca.certificatePem,
+    // The neighbour does not allow it: the platform does.
+    allowTls12: allowTls12 && index === 0,
+    // Limits of namespaces have suites of their own; here they would hide what is looked at.
+    limits: { callsPerSecond: 1_000_000, connections: 100_000 },
+  }),
 );
 /** What reached the engine, and what of it waits there. Bodies are not kept: memory is one of the things measured. */
 const noReply = toFrame(Buffer.alloc(0));

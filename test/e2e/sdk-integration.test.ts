@@ -57,7 +57,7 @@ const ignoredByReason: Readonly<Record<string, number>> = {
 
 const prefixed = (name: string): string => `integ_tests::${name}`;
 const tools = ['cargo', 'protoc'].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
-// Ten minutes of Rust are not everybody's: where nobody asks for them, the cases run where they are built already.
+// Ten minutes of Rust: in CI only where they are asked for, elsewhere wherever Cargo and protoc are.
 const isWanted = process.env['GATEHOUSE_SDK_CASES'] === '1';
 const isMissing = tools.length > 0 && !isWanted;
 const skip = isMissing

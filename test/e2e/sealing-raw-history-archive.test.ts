@@ -3,38 +3,33 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { callEngine } from '../../packages/gatehouse/src/core/engine/engine-call.ts';
-import type { AttackSite } from '../../packages/gatehouse/src/testing/attack-site.ts';
-import { createCanaries, findCanaries } from '../../packages/gatehouse/src/testing/canary.ts';
-import { encode, WORKFLOW_SERVICE } from '../../packages/gatehouse/src/testing/grpc-client.ts';
-import { type CanaryTenant, openCanaryTenant } from './canary-tenant.ts';
+import { type Canaries, findCanaries } from '../../packages/gatehouse/src/testing/canary.ts';
+import type { CanaryTenant } from './canary-tenant.ts';
 import { openCliRunner } from './cli-runner.ts';
 import { houseTarget } from './house-target.ts';
 import { refusesAll } from './raw-attacks.ts';
 import { type Reply, until } from './raw-tenant.ts';
 import { openEngineReader } from './sealing/engine-reader.ts';
 import { countSeals } from './sealing/find-unsealed.ts';
+import { type Ask, readPages } from './sealing/read-pages.ts';
+import { COLUMNS, jsonOf, runToTheEnd, withoutNames } from './sealing-raw-history-run.ts';
 import {
-  COLUMNS,
-  jsonOf,
+  ID,
   prepareAttributes,
-  runToTheEnd,
+  type ReconfiguredSite,
   startReconfigured,
-  withoutNames,
-} from './sealing-raw-history-run.ts';
+} from './sealing-raw-history-site.ts';
 import { searchHouse } from './stored-bytes.ts';
 
 // threats.md T-080: an engine that archives closed workflows in files. Ours is told not to; one that an operator runs
 // may. What it writes is what it was given: sealed.
 
-const ID = 'default.local';
-const OTHER = 'beta.local';
 const NOT_FOUND = 5;
 /** Stands where nothing is sealed: that it is found shows that the search would find the others. */
 const READABLE = 'Kanarienvogel-in-a-reason';
 
 let archive: string;
-let site: AttackSite;
+let site: ReconfiguredSite;
 let tenant: CanaryTenant;
 let other: CanaryTenant;
 let execution: Reply;
@@ -42,15 +37,14 @@ let foreign: Reply;
 let words: readonly string[];
 /** What the gateway showed of the run before it was archived. */
 let live: Reply;
-const canaries = createCanaries();
+let canaries: Canaries;
 
 before(async () => {
   archive = await mkdtemp(join(tmpdir(), 'gatehouse-archive-'));
-  site = await startReconfigured(archivalIn(archive), ['beta']);
-  tenant = openCanaryTenant(site, ID, canaries);
-  other = openCanaryTenant(site, OTHER, canaries);
+  site = await startReconfigured(archivalIn(archive));
+  ({ tenant, other, canaries } = site);
   for (const { id } of [tenant, other]) await enableArchival(id);
-  await prepareAttributes(site, [tenant, other]);
+  await prepareAttributes(site);
   for (const each of [tenant, other]) await untilArchiving(each);
   execution = await runToTheEnd(tenant, 'all', true);
   words = [...canaries.places.keys()];
@@ -87,12 +81,8 @@ function archivalIn(folder: string) {
 
 /** As the operator of an engine does: tenants cannot. */
 async function enableArchival(namespace: string): Promise<void> {
-  const { engine } = site.house.up.platform;
   const config = { historyArchivalState: 2, visibilityArchivalState: 2 };
-  const request = encode('workflowservice.v1.UpdateNamespaceRequest', { namespace, config });
-  const token = engine.tokens.mintToken('', 'system-admin');
-  const answer = await callEngine(engine, `${WORKFLOW_SERVICE}UpdateNamespace`, request, token);
-  assert.equal(answer.status, 0, answer.message);
+  await openEngineReader(site.house, namespace).ask('UpdateNamespace', { config });
 }
 
 const archivedFiles = async (): Promise<string[]> => {
@@ -133,21 +123,11 @@ async function moveToArchive(each: CanaryTenant, run: Reply): Promise<void> {
 
 const byId = ({ workflowId }: Reply): string => `WorkflowId = '${workflowId}'`;
 
-const readArchived = async (
-  ask: CanaryTenant['ask'],
-  run: Reply,
-  maximumPageSize = 0,
-): Promise<Reply[][]> => {
-  const pages: Reply[][] = [];
-  let nextPageToken = new Uint8Array(0);
-  do {
-    const page = await ask('GetWorkflowExecutionHistory', { execution: run, maximumPageSize, nextPageToken });
-    assert.equal(page.archived, true);
-    pages.push(page.history.events);
-    nextPageToken = page.nextPageToken;
-  } while (nextPageToken.length > 0);
-  return pages;
-};
+async function readArchived(ask: Ask, execution: Reply, maximumPageSize = 0): Promise<readonly Reply[][]> {
+  const pages = await readPages(ask, 'GetWorkflowExecutionHistory', { execution, maximumPageSize });
+  for (const { archived } of pages) assert.equal(archived, true);
+  return pages.map(({ history }) => history.events);
+}
 
 test('T-080 no file of the archive holds a canary, and neither does anything else of the house', async () => {
   const files = await archivedFiles();
@@ -231,13 +211,8 @@ test('T-044b pages of archived histories turn by tokens of this history and name
 });
 
 test('archived runs are listed with memo and attributes as they were given, each namespace for itself', async () => {
-  const listed: Reply[] = [];
-  let nextPageToken = new Uint8Array(0);
-  do {
-    const page = await tenant.ask('ListArchivedWorkflowExecutions', { pageSize: 1, nextPageToken });
-    listed.push(...page.executions);
-    nextPageToken = page.nextPageToken;
-  } while (nextPageToken.length > 0);
+  const pages = await readPages(tenant.ask, 'ListArchivedWorkflowExecutions', { pageSize: 1 });
+  const listed: Reply[] = pages.flatMap(({ executions }) => executions);
   const runs = listed.map((each) => each.execution.runId);
   assert.ok(runs.includes(execution.runId) && !runs.includes(foreign.runId));
   const query = byId(execution);

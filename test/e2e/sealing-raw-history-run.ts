@@ -1,61 +1,19 @@
 import assert from 'node:assert/strict';
-import { type DescMessage, type JsonObject, toJson } from '@bufbuild/protobuf';
-import { engineApiRegistry, messageType } from '../../packages/gatehouse/src/base/proto/api-registry.ts';
-import { type AttackSite, startAttackSite } from '../../packages/gatehouse/src/testing/attack-site.ts';
-import { openEngineWatch } from '../../packages/gatehouse/src/testing/engine-watch.ts';
+import type { JsonObject } from '@bufbuild/protobuf';
 import { decode } from '../../packages/gatehouse/src/testing/grpc-client.ts';
-import {
-  type EngineChanges,
-  reconfigureEngine,
-} from '../../packages/gatehouse/src/testing/reconfigure-engine.ts';
 import { type CanaryTenant, command } from './canary-tenant.ts';
 import type { Reply } from './raw-tenant.ts';
+import { type Ask, readPages } from './sealing/read-pages.ts';
+import { messageJson } from './sealing/read-workflows.ts';
 import { isObject } from './sealing/walk-json.ts';
-import {
-  addSearchAttributes,
-  attributes,
-  KEYWORD,
-  KEYWORD_LIST,
-  untilAttributesWork,
-} from './search-attributes.ts';
+import { attributes } from './search-attributes.ts';
 
 type Fields = Record<string, unknown>;
-type Ask = (method: string, fields: Fields) => Promise<Reply>;
 
-const SEALED_ATTRIBUTES = ['Customer', 'Tags'];
-/** The columns in any of which the engine may keep them. Under these names they stand in its events. */
+/** The columns in any of which the engine may keep sealed attributes. Under these names they stand in its events. */
 export const COLUMNS = ['Keyword', 'KeywordList'].flatMap((type) =>
   Array.from({ length: 10 }, (_, index) => `${type}${String(index + 1).padStart(2, '0')}`),
 );
-
-/** A site with sealing on, whose engine runs with changes to its configuration. */
-export async function startReconfigured(
-  changes: EngineChanges,
-  namespaces: readonly string[],
-): Promise<AttackSite> {
-  const encryption = { sealing: 'on', sealedAttributes: SEALED_ATTRIBUTES } as const;
-  const site = await startAttackSite(namespaces, { encryption });
-  try {
-    await reconfigureEngine(site.house, changes);
-    // The counters of an engine begin anew with it.
-    const engine = await openEngineWatch(site.house);
-    const close = async (): Promise<void> => {
-      engine.close();
-      await site.close();
-    };
-    return { ...site, engine, close };
-  } catch (error) {
-    await site.close();
-    throw error;
-  }
-}
-
-/** Makes the sealed attributes in both namespaces, and waits until they can be used. */
-export async function prepareAttributes(site: AttackSite, tenants: readonly CanaryTenant[]): Promise<void> {
-  for (const { id } of tenants)
-    await addSearchAttributes(site.house, id, { Customer: KEYWORD, Tags: KEYWORD_LIST });
-  for (const each of tenants) await untilAttributesWork(each, { Customer: 'x', Tags: ['x'] });
-}
 
 /** A run to its end that leaves canaries in every kind of place that events have. */
 export async function runToTheEnd(tenant: CanaryTenant, workflowId: string, fails = false): Promise<Reply> {
@@ -120,15 +78,12 @@ function sealed(tenant: CanaryTenant, place: string): Fields {
 
 /** Raw history, page by page. A history that comes in any other form, or not at all, fails the test. */
 export async function readRaw(ask: Ask, execution: Reply, maximumPageSize = 0): Promise<readonly Buffer[][]> {
-  const pages: Buffer[][] = [];
-  let nextPageToken = new Uint8Array(0);
-  do {
-    const page = await ask('GetWorkflowExecutionHistory', { execution, maximumPageSize, nextPageToken });
-    assert.deepEqual(page.history?.events ?? [], []);
-    for (const { encodingType } of page.rawHistory) assert.equal(encodingType, 1, 'ENCODING_TYPE_PROTO3');
-    pages.push(page.rawHistory.map(({ data }: { data: Uint8Array }) => Buffer.from(data)));
-    nextPageToken = page.nextPageToken;
-  } while (nextPageToken.length > 0);
+  const answers = await readPages(ask, 'GetWorkflowExecutionHistory', { execution, maximumPageSize });
+  const pages: Buffer[][] = answers.map(({ history, rawHistory }) => {
+    assert.deepEqual(history?.events ?? [], []);
+    for (const { encodingType } of rawHistory) assert.equal(encodingType, 1, 'ENCODING_TYPE_PROTO3');
+    return rawHistory.map(({ data }: { data: Uint8Array }) => Buffer.from(data));
+  });
   // The engine learns that there is no more from an empty page.
   if (pages.at(-1)?.length === 0) pages.pop();
   assert.ok(pages.length > 0 && pages.every((page) => page.length > 0), 'the engine sends raw history');
@@ -141,8 +96,7 @@ export function eventsIn(blobs: readonly Buffer[]): readonly JsonObject[] {
 }
 
 export function jsonOf(events: readonly Reply[]): readonly JsonObject[] {
-  const type: DescMessage = messageType('temporal.api.history.v1.HistoryEvent');
-  return events.map((event) => toJson(type, event, { registry: engineApiRegistry() }) as JsonObject);
+  return events.map((event) => messageJson('history.v1.HistoryEvent', event));
 }
 
 /** Events without the names and types of search attributes: as stored they are columns without a type. */

@@ -6,52 +6,46 @@ import { after, before, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import type { AttackSite } from '../../packages/gatehouse/src/testing/attack-site.ts';
-import { createCanaries, findCanaries } from '../../packages/gatehouse/src/testing/canary.ts';
+import { type Canaries, findCanaries } from '../../packages/gatehouse/src/testing/canary.ts';
 import { prepareWorker } from '../parts/sdk-workers.ts';
 import { startWorkerProcess } from '../parts/worker-process.ts';
-import { type CanaryTenant, openCanaryTenant } from './canary-tenant.ts';
+import type { CanaryTenant } from './canary-tenant.ts';
 import { openCliRunner } from './cli-runner.ts';
 import { houseTarget } from './house-target.ts';
 import { refusesAll } from './raw-attacks.ts';
 import { type Reply, until } from './raw-tenant.ts';
 import { openEngineReader } from './sealing/engine-reader.ts';
 import { countSeals } from './sealing/find-unsealed.ts';
+import { COLUMNS, eventsIn, jsonOf, readRaw, runToTheEnd, withoutNames } from './sealing-raw-history-run.ts';
 import {
-  COLUMNS,
-  eventsIn,
-  jsonOf,
+  ID,
+  OTHER,
   prepareAttributes,
-  readRaw,
-  runToTheEnd,
+  type ReconfiguredSite,
   startReconfigured,
-  withoutNames,
-} from './sealing-raw-history-run.ts';
+} from './sealing-raw-history-site.ts';
 import { openStoredRows } from './stored-rows.ts';
 
 // threats.md T-080: an engine that hands out histories as it stores them, in blobs. Ours is told not to; one that an
 // operator runs may. Every blob is opened, and what does not open is withheld.
 
-const ID = 'default.local';
-const OTHER = 'beta.local';
 const CLOSE_EVENT = 2;
 const DATA_LOSS = 15;
 const WORKFLOWS = join(import.meta.dirname, '../../packages/gatehouse/quickstart/workflows.mjs');
 /** The message types of the TypeScript SDK, in the copy that its client uses. */
 const sdkTypes = createRequire(import.meta.resolve('@temporalio/client'))('@temporalio/proto');
 
-let site: AttackSite;
+let site: ReconfiguredSite;
 let tenant: CanaryTenant;
 let other: CanaryTenant;
 let execution: Reply;
+let canaries: Canaries;
 let words: readonly string[];
-const canaries = createCanaries();
 
 before(async () => {
-  site = await startReconfigured({ dynamic: { 'frontend.sendRawWorkflowHistory': true } }, ['beta']);
-  tenant = openCanaryTenant(site, ID, canaries);
-  other = openCanaryTenant(site, OTHER, canaries);
-  await prepareAttributes(site, [tenant, other]);
+  site = await startReconfigured({ dynamic: { 'frontend.sendRawWorkflowHistory': true } });
+  ({ tenant, other, canaries } = site);
+  await prepareAttributes(site);
   execution = await runToTheEnd(tenant, 'all');
   words = [...canaries.places.keys()];
 });

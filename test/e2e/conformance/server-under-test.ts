@@ -11,7 +11,6 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { Secret } from '../../../packages/gatehouse/src/base/crypto/secret.ts';
 import { createTokenKeyring } from '../../../packages/gatehouse/src/base/crypto/token-keyring.ts';
 import { defaultLimits } from '../../../packages/gatehouse/src/base/model/limits.ts';
-import type { NamespaceRecord } from '../../../packages/gatehouse/src/base/model/namespace-record.ts';
 import {
   generateCa,
   generateInternalCa,
@@ -38,6 +37,7 @@ import {
 import type { Connection } from '../../../packages/gatehouse/src/planes/gateway/identified-call.ts';
 import { Identifier } from '../../../packages/gatehouse/src/planes/gateway/identify.ts';
 import { Recorder } from '../../../packages/gatehouse/src/planes/gateway/record.ts';
+import { namespaceRecord } from '../../../packages/gatehouse/src/testing/namespace-record.ts';
 import { noSealing } from '../../../packages/gatehouse/src/testing/no-sealing.ts';
 import { fieldsOf } from './read-fields.ts';
 import { readMessages, sizedMessage } from './sized-message.ts';
@@ -81,26 +81,12 @@ const leaf = await generateLeaf({
   organization: 'acme',
   nowMs,
 });
-const record: NamespaceRecord = Object.freeze({
+const record = namespaceRecord({
   id: 'orders.acme1',
   uuid: '00000000-0000-4000-8000-00000000000a',
-  account: 'acme1',
-  region: 'aws-local',
-  state: 'active',
-  retentionDays: 1,
   engineId: '00000000-0000-4000-8000-00000000000e',
   caBundlePem: ca.certificatePem,
-  certificateFilters: [],
-  allowTls12: false,
-  nexusEndpoints: [],
-  auditMode: 'relaxed',
-  sealing: 'off',
-  sealedAttributes: [],
-  kmsKey: '',
-  clientEncryption: 'off',
-  plaintextAllowed: [],
   limits: { callsPerSecond: 1_000_000 },
-  revision: 1,
 });
 
 /** Both sides of a relay close together. */

@@ -2,6 +2,7 @@ import type { DescMessage, JsonObject, Message } from '@bufbuild/protobuf';
 import { toJson } from '@bufbuild/protobuf';
 import { engineApiRegistry, messageType } from '../../../packages/gatehouse/src/base/proto/api-registry.ts';
 import type { Reader, Reply } from './engine-reader.ts';
+import { readPages } from './read-pages.ts';
 import { payloadOf, walk } from './walk-json.ts';
 
 /** Everything that can be read about one run, as protobuf's JSON. */
@@ -24,8 +25,8 @@ export async function readWorkflows(reader: Reader, prefix: string): Promise<rea
       return {
         workflowId: execution.workflowId,
         events: await readHistory(reader, execution),
-        description: jsonOf('workflowservice.v1.DescribeWorkflowExecutionResponse', description),
-        listed: jsonOf('workflow.v1.WorkflowExecutionInfo', listed),
+        description: messageJson('workflowservice.v1.DescribeWorkflowExecutionResponse', description),
+        listed: messageJson('workflow.v1.WorkflowExecutionInfo', listed),
       };
     }),
   );
@@ -45,29 +46,15 @@ export function encodingsOf(values: readonly JsonObject[]): ReadonlyMap<string, 
 
 /** In pages that are small enough for there to be several. */
 async function readHistory(reader: Reader, execution: Reply): Promise<readonly JsonObject[]> {
-  const events: JsonObject[] = [];
-  let nextPageToken = new Uint8Array(0);
-  do {
-    const page = await reader.ask('GetWorkflowExecutionHistory', {
-      execution,
-      nextPageToken,
-      maximumPageSize: 7,
-    });
-    for (const event of page.history.events) events.push(jsonOf('history.v1.HistoryEvent', event));
-    nextPageToken = page.nextPageToken;
-  } while (nextPageToken.length > 0);
-  return events;
+  const pages = await readPages(reader.ask, 'GetWorkflowExecutionHistory', { execution, maximumPageSize: 7 });
+  return pages.flatMap(({ history }) =>
+    history.events.map((event: Reply) => messageJson('history.v1.HistoryEvent', event)),
+  );
 }
 
 async function listAll(reader: Reader): Promise<Reply[]> {
-  const found: Reply[] = [];
-  let nextPageToken = new Uint8Array(0);
-  do {
-    const page = await reader.ask('ListWorkflowExecutions', { pageSize: 100, nextPageToken });
-    found.push(...page.executions);
-    nextPageToken = page.nextPageToken;
-  } while (nextPageToken.length > 0);
-  return found;
+  const pages = await readPages(reader.ask, 'ListWorkflowExecutions', { pageSize: 100 });
+  return pages.flatMap(({ executions }) => executions);
 }
 
 function orderOf({ execution, startTime }: Reply): string {
@@ -75,7 +62,8 @@ function orderOf({ execution, startTime }: Reply): string {
   return `${execution.workflowId} ${seconds}.${String(nanos).padStart(9, '0')}`;
 }
 
-function jsonOf(name: string, message: Message): JsonObject {
+/** As protobuf's JSON. */
+export function messageJson(name: string, message: Message): JsonObject {
   const type: DescMessage = messageType(`temporal.api.${name}`);
   const json = toJson(type, message, { registry: engineApiRegistry() });
   return json as JsonObject;

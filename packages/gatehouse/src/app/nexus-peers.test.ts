@@ -1,30 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NamespaceRecord } from '#base/model/namespace-record';
+import { namespaceRecord } from '#testing/namespace-record';
 import { nexusPeers, rememberNexusPeers } from './nexus-peers.ts';
 
 function recordOf(name: string, nexusEndpoints: readonly string[] = []): NamespaceRecord {
-  return Object.freeze({
-    id: `${name}.acme1`,
-    uuid: `0190-${name}`,
-    account: 'acme1',
-    region: 'aws-local',
-    state: 'active',
-    retentionDays: 30,
-    engineId: null,
-    caBundlePem: '',
-    certificateFilters: [],
-    allowTls12: false,
-    nexusEndpoints,
-    auditMode: 'relaxed',
-    sealing: 'on',
-    sealedAttributes: [],
-    kmsKey: '',
-    clientEncryption: 'off',
-    plaintextAllowed: [],
-    limits: {},
-    revision: 1,
-  });
+  return namespaceRecord({ id: `${name}.acme1`, uuid: `0190-${name}`, nexusEndpoints, sealing: 'on' });
 }
 
 function snapshotOf(...records: readonly NamespaceRecord[]) {

@@ -15,6 +15,7 @@ import { createLog } from '#base/runtime/log';
 import type { AuditWriter } from '#core/audit/audit-writer';
 import { startGateway } from '#planes/gateway/start-gateway';
 import { openRawClient, type RawAnswer, type RawClient } from './grpc-client.ts';
+import { namespaceRecord } from './namespace-record.ts';
 import { noSealing } from './no-sealing.ts';
 import { type ScriptedEngine, startScriptedEngine } from './scripted-engine.ts';
 
@@ -226,27 +227,13 @@ async function makeTenant(folder: string, id: string, index: number, nowMs: numb
   const clientKey = join(folder, `${id}.key`);
   writeFileSync(clientCert, leaf.certificatePem);
   writeFileSync(clientKey, leaf.privateKeyPem, { mode: 0o600 });
-  const record: NamespaceRecord = Object.freeze({
+  const record = namespaceRecord({
     id,
     uuid: `${index}0000000-0000-4000-8000-00000000000a`,
-    account,
     region: REGION,
-    state: 'active',
-    retentionDays: 1,
     engineId: `${index}0000000-0000-4000-8000-00000000000e`,
     caBundlePem: ca.certificatePem,
-    certificateFilters: [],
-    allowTls12: false,
-    nexusEndpoints: [],
-    auditMode: 'relaxed',
-    sealing: 'off',
-    sealedAttributes: [],
-    kmsKey: '',
-    clientEncryption: 'off',
-    plaintextAllowed: [],
-    limits: {},
-    revision: 1,
-  } satisfies NamespaceRecord);
+  });
   return { id, host: `${id}.${DOMAIN}`, clientCert, clientKey, record };
 }
 

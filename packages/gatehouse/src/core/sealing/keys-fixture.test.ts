@@ -6,6 +6,7 @@ import { Refusal, refuse } from '#base/model/refusals';
 import type { Clock } from '#base/runtime/clock';
 import { createLog } from '#base/runtime/log';
 import type { Directory, DirectoryWriter, WrappedNamespaceKey } from '#base/store/directory';
+import { namespaceRecord } from '#testing/namespace-record';
 
 /** No test of its own: what the tests of namespace keys share. */
 
@@ -200,26 +201,13 @@ export function fakeDirectory(...records: NamespaceRecord[]): FakeDirectory {
 }
 
 export function recordOf(name: string, changes: Partial<NamespaceRecord> = {}): NamespaceRecord {
-  return Object.freeze({
+  return namespaceRecord({
     id: `${name}.acme1`,
     uuid: `0190-${name}`,
-    account: 'acme1',
     region: REGION,
-    state: 'active',
     retentionDays: 30,
     engineId: 'engine',
-    caBundlePem: '',
-    certificateFilters: [],
-    allowTls12: false,
-    nexusEndpoints: [],
-    auditMode: 'relaxed',
     sealing: 'on',
-    sealedAttributes: [],
-    kmsKey: '',
-    clientEncryption: 'off',
-    plaintextAllowed: [],
-    limits: {},
-    revision: 1,
     ...changes,
   });
 }

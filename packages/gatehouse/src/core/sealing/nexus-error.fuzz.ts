@@ -2,20 +2,16 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { messageType } from '#base/proto/api-registry';
 import { MessageScanner } from '#base/proto/scan-message';
 import { requestTables } from '#base/proto/wire-tables';
+import { requestTable } from '#testing/fuzz/request-table';
 import { messageOfJson } from '#testing/fuzz/sample-messages';
 import { unlessRefused } from '#testing/fuzz/unless-refused';
 import { sealNexusError } from './nexus-error.ts';
 
 const scanner = new MessageScanner(requestTables, { reply: false });
-const tableOf = (name: string): (typeof requestTables.messages)[number] => {
-  const table = requestTables.messages.find((each) => each.name === `temporal.api.${name}`);
-  if (table === undefined) throw new Error(`no table for ${name}`);
-  return table;
-};
-const failureTable = tableOf('failure.v1.Failure');
+const failureTable = requestTable('temporal.api.failure.v1.Failure');
 const kinds = [
-  ['operation', tableOf('nexus.v1.UnsuccessfulOperationError')],
-  ['handler', tableOf('nexus.v1.HandlerError')],
+  ['operation', requestTable('temporal.api.nexus.v1.UnsuccessfulOperationError')],
+  ['handler', requestTable('temporal.api.nexus.v1.HandlerError')],
 ] as const;
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 

@@ -6,7 +6,7 @@ import { GRPC_PREFIX_BYTES, spliceFrame } from '#base/proto/splice-message';
 import { responseTables } from '#base/proto/wire-tables';
 import { ByteSource } from '#testing/fuzz/byte-source';
 import { fixedKeyring } from '#testing/fuzz/fixed-keys';
-import { messageOf, messageOfJson, sampleMessages } from '#testing/fuzz/sample-messages';
+import { messageOf, messageOfJson, payloadJson, sampleMessages } from '#testing/fuzz/sample-messages';
 import { unlessRefused } from '#testing/fuzz/unless-refused';
 import { sealByHand } from '#testing/proto/seal-by-hand';
 import { KeyNotLoaded, openMessage } from './open-message.ts';
@@ -15,7 +15,6 @@ const own = fixedKeyring('a');
 const peer = fixedKeyring('b');
 const sealedAttributes = ['Customer'];
 // Checks all of it, so that what comes out can be held against it.
-const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const scanner = new MessageScanner(responseTables, { reply: false });
 
 /** Whatever an engine puts into a reply: it is refused, or what goes on is a message of the same form. */
@@ -52,7 +51,7 @@ export function* seeds(): Generator<Uint8Array> {
     ['Customer', `"${own.sealAttribute('Customer', 'value')}"`],
     ['Keyword01', `["${own.sealAttribute('Customer', 'value')}","gh1.AAAA"]`],
   ] as const) {
-    const payload = { metadata: { encoding: base64('json/plain') }, data: base64(value) };
+    const payload = payloadJson('json/plain', value);
     const workflowExecutionInfo = { searchAttributes: { indexedFields: { [name]: payload } } };
     const { number, bytes } = messageOfJson('DescribeWorkflowExecution', 'response', {
       workflowExecutionInfo,

@@ -2,6 +2,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { messageType } from '#base/proto/api-registry';
 import { MessageScanner } from '#base/proto/scan-message';
 import { requestTables } from '#base/proto/wire-tables';
+import { requestTable } from '#testing/fuzz/request-table';
 import { readPayload, withData } from './payload-bytes.ts';
 
 interface PayloadMessage {
@@ -13,9 +14,7 @@ interface PayloadMessage {
 const TYPE = 'temporal.api.common.v1.Payload';
 const type = messageType(TYPE);
 const scanner = new MessageScanner(requestTables, { reply: false });
-const found = requestTables.messages.find(({ name }) => name === TYPE);
-if (found === undefined) throw new Error(`no table for ${TYPE}`);
-const table = found;
+const table = requestTable(TYPE);
 
 /** Of what it reads, a decoder sees the same keys, the same encoding and the same data; and so after a change. */
 export function fuzz(bytes: Buffer): void {

@@ -6,7 +6,7 @@ import { GRPC_PREFIX_BYTES, spliceFrame } from '#base/proto/splice-message';
 import { requestTables } from '#base/proto/wire-tables';
 import { ByteSource } from '#testing/fuzz/byte-source';
 import { fixedKeyring } from '#testing/fuzz/fixed-keys';
-import { messageOf, messageOfJson, sampleMessages } from '#testing/fuzz/sample-messages';
+import { messageOf, messageOfJson, payloadJson, sampleMessages } from '#testing/fuzz/sample-messages';
 import { unlessRefused } from '#testing/fuzz/unless-refused';
 import { openMessage } from './open-message.ts';
 import { sealMessage } from './seal-message.ts';
@@ -16,7 +16,6 @@ import { looksSealedText } from './sealed-text.ts';
 const keyring = fixedKeyring('a');
 const sealedAttributes = ['Customer'];
 const scanner = new MessageScanner(requestTables, { reply: false });
-const base64 = (text: string): string => Buffer.from(text).toString('base64');
 /** Changed for good on the way: emptied, or put into the form of another failure. */
 const notGivenBack: ReadonlySet<number> = new Set([
   Role.memoPayload,
@@ -95,7 +94,7 @@ export const protobufFrom = 3;
 
 export function* seeds(): Generator<Uint8Array> {
   for (const value of ['"text"', '["a","b"]', '[]', '"gh1.x"', 'null']) {
-    const payload = { metadata: { encoding: base64('json/plain') }, data: base64(value) };
+    const payload = payloadJson('json/plain', value);
     const searchAttributes = { indexedFields: { Customer: payload, Region: payload } };
     const memo = { fields: { note: payload } };
     const { number, bytes } = messageOfJson('StartWorkflowExecution', 'request', { searchAttributes, memo });

@@ -1,6 +1,7 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { GrpcStatus } from '#base/model/grpc-status';
-import type { Refusal, RefusalRow } from '#base/model/refusals';
+import type { RefusalRow } from '#base/model/refusal-rows/refusal-row';
+import type { Refusal } from '#base/model/refusals';
 import type { CallAnswer } from './identified-call.ts';
 
 /** enums.v1.ResourceExhaustedCause. */

@@ -8,7 +8,7 @@ import { fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuil
 import { Secret } from '#base/crypto/secret';
 import { createTokenKeyring } from '#base/crypto/token-keyring';
 import type { AuditEvent } from '#base/model/audit-event';
-import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
+import type { DirectorySnapshot } from '#base/model/namespace-record';
 import { generateCa, generateInternalCa, generateLeaf, generateServiceCertificate } from '#base/pki/generate';
 import type { GeneratedCertificate } from '#base/pki/issue-certificate';
 import { engineApiRegistry } from '#base/proto/api-registry';
@@ -16,6 +16,7 @@ import { systemClock } from '#base/runtime/clock';
 import { silentLog } from '#base/runtime/log';
 import { toFrame } from '#base/wire/grpc-message';
 import { encodeGrpcMessage } from '#base/wire/percent-encoding';
+import { namespaceRecord } from '#testing/namespace-record';
 import { noSealing } from '#testing/no-sealing';
 import { type Gateway, startGateway } from './start-gateway.ts';
 
@@ -122,31 +123,16 @@ function openGateway(
   events: AuditEvent[],
   healthy: () => boolean,
 ): Promise<Gateway> {
-  const record: NamespaceRecord = {
+  const record = namespaceRecord({
     id: NAMESPACE,
     uuid: '3f0f8a52-5d2b-4b56-9d5e-1f7f1f5b8e11',
-    account: 'acme1',
-    region: 'aws-local',
-    state: 'active',
-    retentionDays: 1,
     engineId: '9b0c7d0a-6c1c-4d1e-8f50-0f3a5ad6c001',
     caBundlePem: namespaceCa.certificatePem,
-    certificateFilters: [],
-    allowTls12: false,
-    nexusEndpoints: [],
-    auditMode: 'relaxed',
-    sealing: 'off',
-    sealedAttributes: [],
-    kmsKey: '',
-    clientEncryption: 'off',
-    plaintextAllowed: [],
-    limits: {},
-    revision: 1,
-  };
+  });
   const snapshot: DirectorySnapshot = {
     revision: 1,
     confirmedAtMs: Date.now(),
-    namespaces: new Map([[record.id, Object.freeze(record)]]),
+    namespaces: new Map([[record.id, record]]),
   };
   const keyring = createTokenKeyring([{ id: 1, createdAtMs: 0, key: new Secret(Buffer.alloc(32, 7)) }]);
   return startGateway({

@@ -9,6 +9,7 @@ import { Refusal, type RefusalCode } from '#base/model/refusals';
 import { methodTables } from '#base/proto/wire-tables';
 import { toFrame } from '#base/wire/grpc-message';
 import { decide } from '#core/access/permit';
+import { namespaceRecord } from '#testing/namespace-record';
 import type { PermittedCall } from './identified-call.ts';
 import type { TransformSettings } from './transform-request.ts';
 
@@ -33,27 +34,7 @@ export const keyring: TokenKeyring = createTokenKeyring([
 export const settings: TransformSettings = { tokenKeys: () => keyring, nexusEnabled: false };
 
 function record(id: string, uuid: string, engineId: string): NamespaceRecord {
-  return Object.freeze({
-    id,
-    uuid,
-    account: id.slice(id.indexOf('.') + 1),
-    region: 'aws-local',
-    state: 'active',
-    retentionDays: 1,
-    engineId,
-    caBundlePem: '',
-    certificateFilters: [],
-    allowTls12: false,
-    nexusEndpoints: ['payments'],
-    auditMode: 'relaxed',
-    sealing: 'off',
-    sealedAttributes: [],
-    kmsKey: '',
-    clientEncryption: 'off',
-    plaintextAllowed: [],
-    limits: {},
-    revision: 1,
-  } satisfies NamespaceRecord);
+  return namespaceRecord({ id, uuid, engineId, nexusEndpoints: ['payments'] });
 }
 
 /** A call of a method of WorkflowService, or of a whole path, by one namespace. */

@@ -65,20 +65,13 @@ function checkShown(mention: number): void {
   }
 }
 
-const calls = new Map<string, ReturnType<typeof permitted> | undefined>();
-
 /** Undefined for a method that is never open to tenants. */
 function callOf(path: string): ReturnType<typeof permitted> | undefined {
-  if (!calls.has(path)) {
-    let call: ReturnType<typeof permitted> | undefined;
-    try {
-      call = permitted(path, own, true);
-    } catch {
-      call = undefined;
-    }
-    calls.set(path, call);
+  try {
+    return permitted(path, own, true);
+  } catch {
+    return undefined;
   }
-  return calls.get(path);
 }
 
 export const protobufFrom = 3;

@@ -65,21 +65,13 @@ function checkSent(frame: Buffer, table: (typeof requestTables.messages)[number]
   }
 }
 
-const calls = new Map<string, ReturnType<typeof permitted> | undefined>();
-
 /** Undefined for a method that is never open to tenants. */
 function callOf(path: string, namespace: typeof own): ReturnType<typeof permitted> | undefined {
-  const key = `${path} ${namespaces.indexOf(namespace)}`;
-  if (!calls.has(key)) {
-    let call: ReturnType<typeof permitted> | undefined;
-    try {
-      call = permitted(path, namespace, true);
-    } catch {
-      call = undefined;
-    }
-    calls.set(key, call);
+  try {
+    return permitted(path, namespace, true);
+  } catch {
+    return undefined;
   }
-  return calls.get(key);
 }
 
 export const protobufFrom = 3;

@@ -2,7 +2,7 @@ import type { NamespaceRecord } from '#base/model/namespace-record';
 import { MessageScanner } from '#base/proto/scan-message';
 import { requestTables } from '#base/proto/wire-tables';
 import { ByteSource } from '#testing/fuzz/byte-source';
-import { messageOf, messageOfJson, sampleMessages } from '#testing/fuzz/sample-messages';
+import { messageOf, messageOfJson, payloadJson, sampleMessages } from '#testing/fuzz/sample-messages';
 import { unlessRefused } from '#testing/fuzz/unless-refused';
 import { checkClientEncryption } from './check-client-encryption.ts';
 
@@ -17,7 +17,6 @@ const words = [
   'summary',
 ];
 const scanner = new MessageScanner(requestTables, { reply: false });
-const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 /** What is reported is refused where it must be encrypted, in one line that repeats no value; words only allow more. */
 export function fuzz(bytes: Buffer): void {
@@ -57,8 +56,8 @@ export const protobufFrom = 11;
 export function* seeds(): Generator<Uint8Array> {
   const head = Buffer.from([0, 1, 0, 1, 0, 1, 0, 1, 0]);
   for (const { number, bytes } of sampleMessages('request')) yield Buffer.concat([number, head, bytes]);
-  const encrypted = { metadata: { encoding: base64('binary/encrypted') }, data: base64('x') };
-  const empty = { metadata: { encoding: base64('binary/null') } };
+  const encrypted = payloadJson('binary/encrypted', 'x');
+  const empty = payloadJson('binary/null', '');
   const attributes = { indexedFields: { Customer: encrypted, TemporalChangeVersion: encrypted } };
   for (const input of [encrypted, empty]) {
     const json = {

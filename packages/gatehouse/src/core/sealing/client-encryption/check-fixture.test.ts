@@ -5,6 +5,7 @@ import { Refusal } from '#base/model/refusals';
 import { MessageScanner } from '#base/proto/scan-message';
 import { type MethodTable, methodTables, requestTables } from '#base/proto/wire-tables';
 import { encode } from '#testing/grpc-client';
+import { namespaceRecord } from '#testing/namespace-record';
 import { checkClientEncryption } from './check-client-encryption.ts';
 
 export const scanner: MessageScanner = new MessageScanner(requestTables, { reply: false });
@@ -17,27 +18,12 @@ export function namespace(
   clientEncryption: NamespaceRecord['clientEncryption'],
   ...plaintextAllowed: string[]
 ): NamespaceRecord {
-  return Object.freeze({
+  return namespaceRecord({
     id: 'orders.acme1',
     uuid: '3f0f8a52-5d2b-4b56-9d5e-1f7f1f5b8e11',
-    account: 'acme1',
-    region: 'aws-local',
-    state: 'active',
-    retentionDays: 1,
-    engineId: null,
-    caBundlePem: '',
-    certificateFilters: [],
-    allowTls12: false,
-    nexusEndpoints: [],
-    auditMode: 'relaxed',
-    sealing: 'off',
-    sealedAttributes: [],
-    kmsKey: '',
     clientEncryption,
     plaintextAllowed,
-    limits: {},
-    revision: 1,
-  } satisfies NamespaceRecord);
+  });
 }
 
 export function methodOf(name: string): MethodTable {

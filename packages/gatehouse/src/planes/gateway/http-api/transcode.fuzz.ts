@@ -4,6 +4,7 @@ import { Fault, MessageScanner } from '#base/proto/scan-message';
 import { requestTables } from '#base/proto/wire-tables';
 import { PREFIX_BYTES } from '#base/wire/grpc-message';
 import { ByteSource } from '#testing/fuzz/byte-source';
+import { requestTable } from '#testing/fuzz/request-table';
 import { sampleMessages } from '#testing/fuzz/sample-messages';
 import { unlessRefused } from '#testing/fuzz/unless-refused';
 import { type HttpRoute, httpRoutes, type RouteMatch } from './http-routes.ts';
@@ -26,9 +27,8 @@ export function fuzz(bytes: Buffer): void {
   const frame = frameOf({ route, values: valuesOf(route) }, content);
   if (frame === undefined) return;
   const message = frame.subarray(PREFIX_BYTES);
-  const table = requestTables.messages.find(({ name }) => name === route.request.typeName);
-  if (table === undefined) throw new Error(`no table for ${route.request.typeName}`);
-  const isFit = scanner.scan(table, message) || scanner.fault !== Fault.malformed;
+  const isFit =
+    scanner.scan(requestTable(route.request.typeName), message) || scanner.fault !== Fault.malformed;
   if (!isFit) throw new Error(`malformed at ${scanner.faultAt}`);
   const json = replyText(route.request, message, { shorthand, pretty: false });
   const body = { query: [], body: Buffer.from(json), shorthand };
