@@ -1,11 +1,10 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { Secret } from '../packages/gatehouse/src/base/crypto/secret.ts';
 import { prepareEnginePostgres } from '../packages/gatehouse/src/core/engine/engine-postgres.ts';
 import type { EngineStorage } from '../packages/gatehouse/src/core/engine/engine-storage.ts';
 import { PINNED_ENGINE_VERSION } from '../packages/gatehouse/src/core/engine/find-engine.ts';
 import { findSqlTool } from '../packages/gatehouse/src/core/engine/find-sql-tool.ts';
 import { startEmbeddedPostgres } from '../packages/gatehouse/src/testing/embedded-postgres.ts';
+import { ENGINE_CACHE } from './real-engine.ts';
 
 export type StorageName = 'SQLite' | 'PostgreSQL';
 
@@ -25,7 +24,7 @@ export async function startStorage(name: StorageName): Promise<StartedStorage> {
     const storage = { kind: 'postgres', host, port, user, password: secret } as const;
     const tool = await findSqlTool({
       version: PINNED_ENGINE_VERSION,
-      cacheFolder: join(homedir(), '.cache', 'gatehouse'),
+      cacheFolder: ENGINE_CACHE,
       path: process.env['PATH'] ?? '',
       progress: () => undefined,
       goEnvironment: process.env,

@@ -1,8 +1,9 @@
 import { PRESSURES } from './measure-calls.ts';
 import { GROWTH_FIGURE, grownName } from './measure-growth.ts';
 import { TOTAL_FIGURE } from './measure-memory.ts';
-import { TWO_PROCESSES } from './measure-processes.ts';
+import { THROUGHPUT_FIGURE, TWO_PROCESSES } from './measure-processes.ts';
 import { recordFigure, STRICT, UNRECORDED } from './measure-record.ts';
+import { SEALING, SIZES, sealedFigure, speedFigure } from './measure-sealing.ts';
 import { MILLION, START_FIGURE } from './measure-start.ts';
 import { SEALING_RIVAL } from './rival.ts';
 
@@ -47,17 +48,17 @@ export const GOALS: readonly Goal[] = [
       25,
       12,
     ),
-    reading: sealedReading(concurrency),
-    subject: 'gateway, sealing',
+    reading: sealedFigure(concurrency),
+    subject: SEALING,
   })),
-  ...['100 KiB', '1 MiB'].map((size) => ({
+  ...Object.keys(SIZES).map((size) => ({
     ...higher(`sealing of ${size} against AES-256-GCM alone`, 'openssl speed', 0.4, 0.7),
-    reading: `sealing speed, ${size}`,
+    reading: speedFigure(size),
   })),
   ...PRESSURES.map(({ concurrency }) => ({
-    ...lower(`${sealedReading(concurrency)}, sealed`, 'ratio', SEALING_RIVAL, 0.7, 0.5),
-    reading: sealedReading(concurrency),
-    subject: 'gateway, sealing',
+    ...lower(`${sealedFigure(concurrency)}, sealed`, 'ratio', SEALING_RIVAL, 0.7, 0.5),
+    reading: sealedFigure(concurrency),
+    subject: SEALING,
   })),
   ...PRESSURES.map(({ concurrency }) =>
     lower(`CPU per call, concurrency ${concurrency}`, 'ratio', 'rival', 0.8, 0.6),
@@ -90,7 +91,7 @@ export const GOALS: readonly Goal[] = [
   },
   {
     ...higher('throughput of two processes on two cores', 'gateway', 1.7, 1.9),
-    reading: 'throughput by processes',
+    reading: THROUGHPUT_FIGURE,
     subject: TWO_PROCESSES,
   },
 ];
@@ -101,8 +102,4 @@ function lower(figure: string, kind: Goal['kind'], against: string, goal: number
 
 function higher(figure: string, against: string, goal: number, beyond: number): Goal {
   return { figure, kind: 'ratio', against, goal, beyond, better: 'higher' };
-}
-
-function sealedReading(concurrency: number): string {
-  return `CPU per call with a payload of 1 KiB, concurrency ${concurrency}`;
 }

@@ -42,6 +42,7 @@ export async function measureProcesses(run: BenchRun): Promise<void> {
 }
 
 export const TWO_PROCESSES = 'gateway, two processes';
+export const THROUGHPUT_FIGURE = 'throughput by processes';
 
 async function compare(
   { options, readings }: BenchRun,
@@ -66,7 +67,7 @@ async function compare(
     );
     const all = calls * loads.length;
     readings.add('CPU per call by processes', 'µs', target.name, cpuUs / all);
-    if (hasCores) readings.add('throughput by processes', 'calls/s', target.name, all / seconds);
+    if (hasCores) readings.add(THROUGHPUT_FIGURE, 'calls/s', target.name, all / seconds);
   });
   for (const { target } of loaded) for (const load of loads) await load.close(target);
 }

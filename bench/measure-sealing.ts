@@ -5,17 +5,19 @@ import { gatehouseStarter } from './gatehouse.ts';
 import { measureCpu, type Pressure } from './measure-calls.ts';
 import { rivalStarter } from './rival.ts';
 
+export const SEALING = 'gateway, sealing';
+
 const PAYLOAD_BYTES = 1024;
 const SPEED_FILE = fileURLToPath(new URL('sealing-speed.ts', import.meta.url));
-const SIZES = { '100 KiB': 102_400, '1 MiB': 1_048_576 } as const;
+export const SIZES = { '100 KiB': 102_400, '1 MiB': 1_048_576 } as const;
 
 /** CPU per call that carries a payload of 1 KiB, for subjects that seal it and one that does not. */
 export async function measureSealedCalls(run: BenchRun, pressure: Pressure): Promise<void> {
   const { options, starters } = run;
   if (!starters.has('gateway')) return;
-  const wanted = [gatehouseStarter(), gatehouseStarter({ name: 'gateway, sealing', atRest: 'on' })];
+  const wanted = [gatehouseStarter(), gatehouseStarter({ name: SEALING, atRest: 'on' })];
   if (starters.has('rival') && options.rival !== undefined) wanted.push(rivalStarter(options.rival, 'on'));
-  const figure = `CPU per call with a payload of 1 KiB, concurrency ${pressure.concurrency}`;
+  const figure = sealedFigure(pressure.concurrency);
   await withSubjects(run, wanted, 'each', (subjects) => {
     const loaded = subjects.map((subject) => ({
       ...subject,
@@ -25,11 +27,15 @@ export async function measureSealedCalls(run: BenchRun, pressure: Pressure): Pro
   });
 }
 
+export function sealedFigure(concurrency: number): string {
+  return `CPU per call with a payload of 1 KiB, concurrency ${concurrency}`;
+}
+
 /** Bytes per second of CPU of one thread that scans, seals and splices whole messages, against the bare cipher. */
 export async function measureSealingSpeed({ options, readings, leaveOut }: BenchRun): Promise<void> {
   for (let round = 0; round < options.rounds; round += 1) {
     for (const [name, bytes] of Object.entries(SIZES)) {
-      const figure = `sealing speed, ${name}`;
+      const figure = speedFigure(name);
       const cipher = opensslSpeed(bytes);
       if (cipher === undefined) {
         leaveOut('openssl is not on PATH: no sealing speed');
@@ -39,6 +45,11 @@ export async function measureSealingSpeed({ options, readings, leaveOut }: Bench
       readings.add(figure, 'MB/s', 'gateway', sealingSpeed(bytes));
     }
   }
+}
+
+/** @param size a name of {@link SIZES}. */
+export function speedFigure(size: string): string {
+  return `sealing speed, ${size}`;
 }
 
 function opensslSpeed(bytes: number): number | undefined {

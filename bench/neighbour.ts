@@ -3,7 +3,6 @@
 // of their own. Not part of `npm run bench`: what it tells is one ratio, and the outcomes are test/e2e/limits.test.ts.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +11,9 @@ import { describe } from '../packages/gatehouse/src/testing/attack-site.ts';
 import { encode, openRawClient, WORKFLOW_SERVICE } from '../packages/gatehouse/src/testing/grpc-client.ts';
 import { DOMAIN, makeSite } from '../test/e2e/serve-site.ts';
 import { findFreePort, startChild } from './child.ts';
+import { GATEHOUSE_FILE, GATEHOUSE_NODE_FLAGS } from './gatehouse.ts';
+import { cpuUsOf } from './measure.ts';
+import { percentile } from './statistics.ts';
 
 const FLOODER = 'flooder.acme1';
 const NEIGHBOUR = 'quiet.acme1';
@@ -88,18 +90,6 @@ async function answeredBy(flooder: ChildProcess): Promise<number> {
   return answered;
 }
 
-/** User and system time of a process so far. */
-function cpuMsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-function percentile(sorted: readonly number[], part: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
-}
-
 async function main(): Promise<void> {
   const site = await makeSite();
   await site.makeCa('first');
@@ -112,10 +102,9 @@ async function main(): Promise<void> {
       `{ id: ${NEIGHBOUR}, caFile: first-ca.pem }`,
     ],
   });
-  const mainFile = fileURLToPath(new URL('../packages/gatehouse/src/cli/main.ts', import.meta.url));
   const gateway = await startChild({
     file: process.execPath,
-    args: ['--max-semi-space-size=64', '--conditions=source', mainFile, 'serve', '--config', site.configFile],
+    args: [...GATEHOUSE_NODE_FLAGS, GATEHOUSE_FILE, 'serve', '--config', site.configFile],
     logFile: join(site.folder, 'gatehouse.log'),
     isReady: (log) => /"ready":\s*true/.test(log),
   });
@@ -130,13 +119,12 @@ async function main(): Promise<void> {
       // A flooder has a machine of his own: here he must not take what the gateway needs.
       if (flooder.pid !== undefined) setPriority(flooder.pid, 19);
       await new Promise((resolve) => setTimeout(resolve, 2000));
-      const before = { cpuMs: cpuMsOf(gateway.pid), answered: await answeredBy(flooder) };
-      const flooded = await measure(endpoint);
-      const answered = (await answeredBy(flooder)) - before.answered;
-      const cpuMs = cpuMsOf(gateway.pid) - before.cpuMs;
+      const before = await answeredBy(flooder);
+      const { cpuUs, result: flooded } = await cpuUsOf(gateway.pid, () => measure(endpoint));
+      const answered = (await answeredBy(flooder)) - before;
       flooder.kill();
       const perSecond = Math.round((answered * 1000) / SPAN_MS);
-      const cpu = `gateway ${Math.round((cpuMs / SPAN_MS) * 100)} % of a core`;
+      const cpu = `gateway ${Math.round(cpuUs / 10 / SPAN_MS)} % of a core`;
       const row = [0.5, 0.99].map((part) => {
         const [before, after] = [percentile(quiet, part), percentile(flooded, part)];
         return `p${part * 100} ${before.toFixed(2)} -> ${after.toFixed(2)} ms (${(after / before).toFixed(2)})`;

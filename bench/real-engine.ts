@@ -7,6 +7,7 @@ import { engineHome } from '../packages/gatehouse/src/core/engine/engine-home.ts
 import { chooseEnginePorts } from '../packages/gatehouse/src/core/engine/engine-ports.ts';
 import { rootsEnvironment } from '../packages/gatehouse/src/core/engine/engine-roots.ts';
 import type { EngineStorage } from '../packages/gatehouse/src/core/engine/engine-storage.ts';
+import { PINNED_ENGINE_VERSION } from '../packages/gatehouse/src/core/engine/find-engine.ts';
 import { type BenchCertificates, ENGINE_NAME, NAMESPACE } from './certificates.ts';
 import { findFreePort, type RunningChild, startChild } from './child.ts';
 import { type EngineKeys, startEngineKeys } from './engine-keys.ts';
@@ -25,8 +26,9 @@ export interface RealEngine {
   stop(): Promise<void>;
 }
 
-/** Where the platform keeps the engine that it has built or found. */
-const BINARY = join(homedir(), '.cache', 'gatehouse', 'engine', '1.31.2', 'temporal-server');
+/** Where the platform keeps the engine that it has built, and the tools for it. */
+export const ENGINE_CACHE = join(homedir(), '.cache', 'gatehouse');
+const BINARY = join(ENGINE_CACHE, 'engine', PINNED_ENGINE_VERSION, 'temporal-server');
 
 const SERVICES = ['frontend', 'internal-frontend', 'history', 'matching', 'worker'];
 const READY_MS_MAX = 30_000;

@@ -3,13 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { createNamespaceKeyring } from '../packages/gatehouse/src/base/crypto/namespace-keyring.ts';
 import { Secret } from '../packages/gatehouse/src/base/crypto/secret.ts';
 import { MessageScanner } from '../packages/gatehouse/src/base/proto/scan-message.ts';
-import { splicePieces } from '../packages/gatehouse/src/base/proto/splice-message.ts';
+import { GRPC_PREFIX_BYTES, splicePieces } from '../packages/gatehouse/src/base/proto/splice-message.ts';
 import { methodTables, requestTables } from '../packages/gatehouse/src/base/proto/wire-tables.ts';
 import { sealMessage } from '../packages/gatehouse/src/core/sealing/seal-message.ts';
 import { signalCall } from './requests.ts';
 
 const SECOND_MS = 1_000;
-const GRPC_PREFIX_BYTES = 5;
 
 const payloadBytes = Number(process.argv[2]);
 const method = methodTables.get('/temporal.api.workflowservice.v1.WorkflowService/SignalWorkflowExecution');

@@ -26,7 +26,7 @@ export interface ChildTask {
 /** The one line that is written at the end. */
 export type ChildOutcome =
   | { readonly runs: number; readonly inputs: number; readonly features: number; readonly places: number }
-  | { readonly runs: number; readonly fault: string };
+  | { readonly fault: string };
 
 const FILES_MAX = 40;
 /** Inputs that once showed a fault stay whatever they run. */
@@ -46,7 +46,7 @@ async function main(task: ChildTask): Promise<ChildOutcome> {
   } catch (error) {
     if (!(error instanceof Finding)) throw error;
     writeFileSync(task.findingPath, error.input);
-    return { runs: fuzzer.runs, fault: error.message };
+    return { fault: error.message };
   }
   const { features, places } = coverage;
   return { runs: fuzzer.runs, inputs: fuzzer.corpus.length, features, places };

@@ -64,7 +64,8 @@ export class Fuzzer {
   /** @throws Finding */
   async begin(inputs: Iterable<Buffer>): Promise<void> {
     // Of two that run the same, the smaller one.
-    for (const input of [...inputs].sort((a, b) => a.length - b.length)) {
+    const tried = [...inputs].filter(({ length }) => length <= this.#bytesMax);
+    for (const input of tried.sort((a, b) => a.length - b.length)) {
       await this.#run(input);
       if (this.#coverage.takeNew().length > 0) this.corpus.push(input);
     }
@@ -120,7 +121,7 @@ export class Fuzzer {
   async #run(input: Buffer): Promise<void> {
     this.#state.writeUInt32LE(++this.runs >>> 0, 0);
     this.#state.writeUInt32LE(input.length, 4);
-    this.#state.set(input.subarray(0, this.#bytesMax), STATE_HEAD_BYTES);
+    this.#state.set(input, STATE_HEAD_BYTES);
     writeSync(this.#stateFd, this.#state, 0, STATE_HEAD_BYTES + input.length, 0);
     let fault = await this.#feed(input);
     if (fault === undefined && this.runs % MEMORY_EVERY === 0) {

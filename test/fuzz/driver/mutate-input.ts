@@ -1,6 +1,6 @@
 import type { Random } from '../random.ts';
 import { mutateJson } from './mutate-json.ts';
-import { mutateWire } from './mutate-wire.ts';
+import { mutateWire, varint } from './mutate-wire.ts';
 
 const EDGES = [0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 const CHANGES_MAX = 5;
@@ -102,14 +102,8 @@ function edge(random: Random): Buffer {
     case 2:
       bytes.writeBigUInt64BE(bits);
       return bytes.subarray(8 - (1 << random.below(4)));
-    default: {
-      const varint: number[] = [];
-      for (let rest = bits; varint.length < 10; rest >>= 7n) {
-        varint.push(Number(rest & 0x7fn) | (rest >= 0x80n ? 0x80 : 0));
-        if (rest < 0x80n) break;
-      }
-      return Buffer.from(varint);
-    }
+    default:
+      return varint(bits);
   }
 }
 

@@ -65,7 +65,7 @@ function spansOf(bytes: Buffer): Span[] {
 }
 
 function withContent(bytes: Buffer, { tag, length }: Span, content: Buffer): Buffer {
-  return Buffer.concat([bytes.subarray(tag, length), varint(content.length), content]);
+  return Buffer.concat([bytes.subarray(tag, length), varint(BigInt(content.length)), content]);
 }
 
 /** Puts something in the place of a field, and all lengths of what holds it right. */
@@ -85,9 +85,13 @@ function varintAt(bytes: Buffer, start: number): { readonly value: number; reado
   }
 }
 
-function varint(value: number): Buffer {
+/**
+ * Not one of the product's: what the driver itself loads of the product is there before it can be counted.
+ * @param value not negative.
+ */
+export function varint(value: bigint): Buffer {
   const bytes: number[] = [];
   let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
-  return Buffer.from([...bytes, rest]);
+  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  return Buffer.from([...bytes, Number(rest)]);
 }

@@ -55,7 +55,7 @@ export async function runTarget(options: RunOptions): Promise<RunOutcome> {
   try {
     const { output, died } = await runChild(task, options.hangMs ?? HANG_MS);
     const outcome = died === undefined ? readOutcome(output) : undefined;
-    if (outcome !== undefined && 'features' in outcome) {
+    if (outcome !== undefined && !('fault' in outcome)) {
       const { runs, inputs, features, places } = outcome;
       return {
         runs,
@@ -121,8 +121,7 @@ function watchState(child: ChildProcess, statePath: string, hangMs: number): { s
 }
 
 function readState(path: string): { readonly run: number; readonly input: Buffer } {
-  if (!existsSync(path)) return { run: 0, input: Buffer.alloc(0) };
-  const bytes = readFileSync(path);
+  const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
   if (bytes.length < STATE_HEAD_BYTES) return { run: 0, input: Buffer.alloc(0) };
   const end = STATE_HEAD_BYTES + bytes.readUInt32LE(4);
   return { run: bytes.readUInt32LE(0), input: bytes.subarray(STATE_HEAD_BYTES, end) };

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ByteSource } from '#testing/fuzz/byte-source';
+import { changeByte } from '#testing/fuzz/tampering';
 import { type Kms, UnwrapError } from './kms.ts';
 import { readSealedFile, SealedFileError, writeSealedFile } from './sealed-file.ts';
 import { Secret } from './secret.ts';
@@ -35,8 +36,7 @@ export async function fuzz(bytes: Buffer): Promise<void> {
   if (!isDamaged) return await read(source.rest(), undefined);
   await writeSealedFile(good, kms, 'fuzz', content);
   const sealed = await readFile(good);
-  const tampered = Buffer.concat([sealed, source.rest()]);
-  tampered[at % tampered.length] = (tampered[at % tampered.length] ?? 0) ^ change;
+  const tampered = changeByte(Buffer.concat([sealed, source.rest()]), at, change);
   await read(tampered, tampered.equals(sealed) ? content : undefined);
 }
 

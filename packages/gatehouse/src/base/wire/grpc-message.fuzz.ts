@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Refusal } from '#base/model/refusals';
 import { ByteSource } from '#testing/fuzz/byte-source';
+import { changeByte } from '#testing/fuzz/tampering';
 import { unlessRefused } from '#testing/fuzz/unless-refused';
 import { checkSingleFrame, frameLength, gunzipFrame, PREFIX_BYTES, toFrame } from './grpc-message.ts';
 
@@ -37,9 +38,7 @@ function damaged(source: ByteSource): Buffer {
   const [times, at, change] = [source.number(), source.number(), source.byte()];
   const piece = source.piece();
   const gzip = gzipSync(Buffer.concat(new Array<Buffer>(times % 256).fill(piece)));
-  const place = at % gzip.length;
-  gzip[place] = (gzip[place] ?? 0) ^ change;
-  return Buffer.concat([gzip, source.rest()]);
+  return Buffer.concat([changeByte(gzip, at, change), source.rest()]);
 }
 
 export function* seeds(): Generator<Uint8Array> {

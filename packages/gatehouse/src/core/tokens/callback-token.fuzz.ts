@@ -1,5 +1,6 @@
 import { ByteSource } from '#testing/fuzz/byte-source';
 import { fixedTokenKeys } from '#testing/fuzz/fixed-keys';
+import { changeByte } from '#testing/fuzz/tampering';
 import { openCallbackToken, sealCallbackToken } from './callback-token.ts';
 
 /** Nothing opens but what was sealed for the namespace, letter by letter (T-045). */
@@ -14,9 +15,7 @@ export function fuzz(bytes: Buffer): void {
   if (openCallbackToken(fixedTokenKeys, owner, rest) !== undefined)
     throw new Error('what was never sealed opens');
   const sealed = sealCallbackToken(fixedTokenKeys, owner, token);
-  const tampered = Buffer.from(sealed, 'latin1');
-  tampered[at % tampered.length] = (tampered[at % tampered.length] ?? 0) ^ change;
-  const text = tampered.toString('latin1') + rest;
+  const text = changeByte(Buffer.from(sealed, 'latin1'), at, change).toString('latin1') + rest;
   const opened = openCallbackToken(fixedTokenKeys, other, text);
   const isSame = text === sealed && owner === other;
   if (isSame && opened !== token) throw new Error(`${JSON.stringify(opened)} comes back`);

@@ -37,6 +37,12 @@ export function messageOfJson(method: string, direction: Direction, json: JsonVa
   return { number: numberOf(index), at, bytes };
 }
 
+/** A payload in protobuf's JSON, for {@link messageOfJson}. */
+export function payloadJson(encoding: string, data: string): JsonValue {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  return { metadata: { encoding: base64(encoding) }, data: base64(data) };
+}
+
 /**
  * Of each message that anything is looked for in, one that is small; the same in every run.
  * @param named values for all fields of these roles: without the right namespace in it, a message is soon refused.

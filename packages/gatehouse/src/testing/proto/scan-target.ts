@@ -5,8 +5,7 @@ import { faultNames, MessageScanner } from '#base/proto/scan-message';
 import { cutMention, type Edit, GRPC_PREFIX_BYTES, spliceFrame } from '#base/proto/splice-message';
 import { methodTables, requestTables, responseTables } from '#base/proto/wire-tables';
 import { type Direction, messageRoles } from './field-role.ts';
-import { lacksMapValue } from './lacks-map-value.ts';
-import { repeatsMapKey } from './repeats-map-key.ts';
+import { lacksMapValue, repeatsMapKey } from './map-entries.ts';
 import { mentionKey, scannedMentions } from './scanned-mentions.ts';
 import { type WalkedMention, walkMentions } from './walk-mentions.ts';
 

@@ -1,13 +1,20 @@
 import { type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { parseWireTree, type WireNode, writeWireTree } from './wire-tree.ts';
 
-/**
- * Do two entries of one map in this message have the same key? Decoders keep the last of them, the scanner sees
- * both. Where that cannot be told, because the bytes are not well-formed everywhere, the answer is yes.
- */
+/** Do two entries of one map in this message have the same key? Decoders keep the last, the scanner sees both. */
 export function repeatsMapKey(desc: DescMessage, bytes: Uint8Array): boolean {
+  return mayBe(repeats, desc, bytes);
+}
+
+/** Has an entry of a map in this message no value? Decoders make an empty one up, the scanner sees none. */
+export function lacksMapValue(desc: DescMessage, bytes: Uint8Array): boolean {
+  return mayBe(lacks, desc, bytes);
+}
+
+/** Where it cannot be told, because the bytes are not well-formed everywhere, the answer is yes. */
+function mayBe(is: (nodes: readonly WireNode[]) => boolean, desc: DescMessage, bytes: Uint8Array): boolean {
   try {
-    return repeats(parseWireTree({ kind: 'message', desc }, bytes));
+    return is(parseWireTree({ kind: 'message', desc }, bytes));
   } catch {
     // Parts of replies that nobody looks into may be anything.
     return true;
@@ -36,4 +43,12 @@ function keyOf(entry: readonly WireNode[]): string {
   return Buffer.from(key.content instanceof Uint8Array ? key.content : writeWireTree(key.content)).toString(
     'hex',
   );
+}
+
+function lacks(nodes: readonly WireNode[]): boolean {
+  return nodes.some(({ shape, content }) => {
+    if (content instanceof Uint8Array) return shape?.kind === 'entry' && content.length === 0;
+    const bare = shape?.kind === 'entry' && !content.some(({ number }) => number === 2);
+    return bare || lacks(content);
+  });
 }
