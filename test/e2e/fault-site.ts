@@ -12,7 +12,7 @@ import { DOMAIN, makeSite, type Site } from './serve-site.ts';
 
 export const ORDERS = 'orders.acme1';
 
-/** `gatehouse serve` in processes of its own on one home, and a raw client of its one namespace. */
+/** `gatehouse serve` in processes of its own on one home, and raw clients of its namespaces: one, unless configured. */
 export interface FaultSite {
   readonly site: Site;
   readonly database: string;
@@ -27,7 +27,9 @@ export interface FaultSite {
 export interface Running {
   readonly process: GatehouseProcess;
   readonly pid: number;
-  open(): RawClient;
+  readonly grpc: string;
+  /** @param name of the certificate and the CA that `makeCa` made. */
+  open(namespaceId?: string, name?: string): RawClient;
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
@@ -56,11 +58,12 @@ export async function makeFaultSite(): Promise<FaultSite> {
       return {
         process: started,
         pid,
-        open() {
+        grpc,
+        open(namespaceId = ORDERS, name = 'orders') {
           const client = openRawClient({
-            endpoint: site.endpoint(grpc, { [ORDERS]: 'orders' }),
-            certificateOf: ORDERS,
-            serverName: `${ORDERS}.${DOMAIN}`,
+            endpoint: site.endpoint(grpc, { [namespaceId]: name }),
+            certificateOf: namespaceId,
+            serverName: `${namespaceId}.${DOMAIN}`,
           });
           clients.push(client);
           return client;

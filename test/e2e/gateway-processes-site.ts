@@ -2,17 +2,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readChainEvents } from '../../packages/gatehouse/src/testing/audit-events.ts';
-import {
-  encode,
-  openRawClient,
-  type RawAnswer,
-  type RawClient,
-  WORKFLOW_SERVICE,
-} from '../../packages/gatehouse/src/testing/grpc-client.ts';
-import { type GatehouseProcess, processesOf, startGatehouse, until } from './gatehouse-process.ts';
-import { DOMAIN, makeSite, type Site, type SiteConfig } from './serve-site.ts';
+import type { RawAnswer, RawClient } from '../../packages/gatehouse/src/testing/grpc-client.ts';
+import { ask, makeFaultSite, ORDERS, type Running } from './fault-site.ts';
+import { type GatehouseProcess, processesOf, startGatehouse } from './gatehouse-process.ts';
+import type { Site, SiteConfig } from './serve-site.ts';
 
-export const ORDERS = 'orders.acme1';
 export const BILLING = 'billing.acme1';
 
 /** `gatehouse serve` with two gateway processes, on the real engine. */
@@ -33,16 +27,15 @@ export interface ProcessesSite {
 }
 
 export async function makeProcessesSite(): Promise<ProcessesSite> {
-  const site = await makeSite();
-  for (const name of ['orders', 'billing']) await site.makeCa(name);
-  const started: GatehouseProcess[] = [];
-  const clients: RawClient[] = [];
-  let grpc = '127.0.0.1:0';
+  const faults = await makeFaultSite();
+  const { site } = faults;
+  await site.makeCa('billing');
+  let running: Running | undefined;
   const made: ProcessesSite = {
     site,
     configure(config) {
       site.configure({
-        grpc,
+        grpc: running?.grpc ?? '127.0.0.1:0',
         processes: 2,
         drainSeconds: 10,
         namespaces: [`{ id: ${ORDERS}, caFile: orders-ca.pem, audit: strict }`],
@@ -50,13 +43,10 @@ export async function makeProcessesSite(): Promise<ProcessesSite> {
       });
     },
     async serve() {
-      const process = startGatehouse(['serve', '--config', site.configFile]);
-      started.push(process);
-      const [line] = await process.printed(/^\{"ready":true.*\}\n/m, 60_000);
-      ({ grpc } = JSON.parse(line));
-      return process;
+      running = await faults.serve();
+      return running.process;
     },
-    grpc: () => grpc,
+    grpc: () => running?.grpc ?? '',
     gateways() {
       const found = processesOf(site.folder).flatMap((pid) => {
         const slot = slotOf(pid);
@@ -65,37 +55,24 @@ export async function makeProcessesSite(): Promise<ProcessesSite> {
       return new Map(found.sort(([a], [b]) => a - b));
     },
     open(namespaceId) {
-      const certificateOf = namespaceId;
-      const endpoint = site.endpoint(grpc, { [ORDERS]: 'orders', [BILLING]: 'billing' });
-      const client = openRawClient({ endpoint, certificateOf, serverName: `${namespaceId}.${DOMAIN}` });
-      clients.push(client);
-      return client;
+      assert.ok(running);
+      return running.open(namespaceId, namespaceId === BILLING ? 'billing' : 'orders');
     },
     async servedBy(answer) {
       const requestId = answer.headers['gatehouse-request-id'];
-      const chains = [...(await readChainEvents(site.home))];
-      return chains.flatMap(([name, events]) =>
+      return [...(await readChainEvents(site.home))].flatMap(([name, events]) =>
         events.some((event) => event['requestId'] === requestId) ? [name] : [],
       );
     },
     logged: (message) =>
       readFileSync(join(site.home, 'logs', 'gatehouse.log'), 'utf8').split(message).length - 1,
-    async close() {
-      for (const client of clients) client.close();
-      for (const { child, ended } of started) {
-        child.kill('SIGKILL');
-        await ended;
-      }
-      await until('no process left', () => processesOf(site.folder).length === 0, 15_000);
-      site.close();
-    },
+    close: () => faults.close(),
   };
   return made;
 }
 
-export async function describeNamespace(client: RawClient, namespaceId: string): Promise<RawAnswer> {
-  const request = encode('workflowservice.v1.DescribeNamespaceRequest', { namespace: namespaceId });
-  return await client.call(`${WORKFLOW_SERVICE}DescribeNamespace`, request);
+export function describeNamespace(client: RawClient, namespaceId: string): Promise<RawAnswer> {
+  return ask(client, 'DescribeNamespace', { namespace: namespaceId }, 20_000);
 }
 
 /** Of a command line of a gateway process. */

@@ -6,18 +6,13 @@ import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { Connection } from '@temporalio/client';
 import { readChainEvents } from '../../packages/gatehouse/src/testing/audit-events.ts';
-import {
-  encode,
-  type RawAnswer,
-  type RawClient,
-  WORKFLOW_SERVICE,
-} from '../../packages/gatehouse/src/testing/grpc-client.ts';
+import type { RawAnswer, RawClient } from '../../packages/gatehouse/src/testing/grpc-client.ts';
+import { ask, ORDERS } from './fault-site.ts';
 import { type GatehouseProcess, processesOf, until } from './gatehouse-process.ts';
 import {
   BILLING,
   describeNamespace,
   makeProcessesSite,
-  ORDERS,
   type ProcessesSite,
   verifyAudit,
 } from './gateway-processes-site.ts';
@@ -188,16 +183,10 @@ test('T-095b calls over two processes keep to one limit, within the error that i
   // Not the half that each would have of a limit that is divided.
   assert.ok(granted >= RATE * seconds * 0.7, `${granted} calls in ${seconds} s`);
 
-  const poll = (client: RawClient): Promise<RawAnswer> =>
-    client.call(
-      `${WORKFLOW_SERVICE}PollActivityTaskQueue`,
-      encode('workflowservice.v1.PollActivityTaskQueueRequest', {
-        namespace: BILLING,
-        taskQueue: { name: 'parked' },
-        identity: 'test',
-      }),
-      { timeoutMs: 20_000 },
-    );
+  const poll = (client: RawClient): Promise<RawAnswer> => {
+    const fields = { namespace: BILLING, taskQueue: { name: 'parked' }, identity: 'test' };
+    return ask(client, 'PollActivityTaskQueue', fields, 20_000);
+  };
   const held: Promise<RawAnswer>[] = [];
   const [first, second] = clients;
   assert.ok(first && second);

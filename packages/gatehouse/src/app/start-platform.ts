@@ -18,6 +18,7 @@ import type { NexusEndpoint } from '#core/engine/register-nexus-endpoint';
 import { startGateway } from '#planes/gateway/start-gateway';
 import { adminEvent } from './admin-event.ts';
 import { applyNamespaces, judgeNamespaces } from './apply-namespaces.ts';
+import { engineForGateway } from './called-engine.ts';
 import { ensureNexusEndpoints } from './ensure-nexus-endpoints.ts';
 import type { Home } from './home.ts';
 import { judgeSealedAttributes } from './judge-encryption.ts';
@@ -232,8 +233,11 @@ async function openGateway(
   const { log } = options;
   const files = { certificateFile: options.certificateFile, keyFile: options.keyFile };
   const current = await loadIdentity(files, clock.now());
-  const open = options.processes === undefined ? openOwnGateway : openGatewayProcesses;
-  const gateway = await open(options, parts, current);
+  const { processes } = options;
+  const gateway =
+    processes === undefined
+      ? await openOwnGateway(options, parts, current)
+      : await openGatewayProcesses({ ...options, processes }, parts, current);
   const apply = (identity: ServerIdentity): void => gateway.setIdentity(identity);
   return { gateway, identity: watchIdentity({ files, current, apply, log, audit, clock }) };
 }
@@ -255,14 +259,7 @@ async function openOwnGateway(
     nexusEnabled: options.nexusEnabled,
     directory,
     sealing: sealing.sealing,
-    engine: {
-      target: () => {
-        const { serverName, ca, cert, key } = engine.tls;
-        return { ...engine.address, serverName, tls: { ca, cert, key } };
-      },
-      mintToken: (namespaceId, role) => engine.tokens.mintToken(namespaceId, role),
-      healthy: () => engine.state() === 'ready',
-    },
+    engine: engineForGateway(engine),
     audit,
     clock,
     log: options.log,
@@ -270,12 +267,11 @@ async function openOwnGateway(
 }
 
 async function openGatewayProcesses(
-  options: PlatformOptions,
+  options: PlatformOptions & Required<Pick<PlatformOptions, 'processes'>>,
   { directory, engine, audit, clock }: GatewayParts,
   identity: ServerIdentity,
 ): Promise<GatewayProcesses> {
   const { processes, home, nexusEnabled } = options;
-  if (processes === undefined) throw new Error('no gateway processes are wanted');
   return await startGatewayProcesses({
     ...processes,
     spec: {

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { AuditEvent } from '#base/model/audit-event';
 import { createBackoff } from '#base/runtime/backoff';
 import type { Clock } from '#base/runtime/clock';
@@ -42,8 +43,7 @@ export class Fleet {
   readonly #starting = new Set<GatewayProcess>();
   readonly #serving = new Set<GatewayProcess>();
   readonly #backoff = createBackoff(REPLACE_FIRST_MS, REPLACE_MOST_MS);
-  readonly #pauses = new Set<() => void>();
-  #stopped = false;
+  readonly #stop = new AbortController();
   #lastEndMs = Number.NEGATIVE_INFINITY;
   #lookedAtMs = performance.now();
   #restarting: Promise<unknown> = Promise.resolve();
@@ -84,8 +84,7 @@ export class Fleet {
 
   /** From now on nothing is started or replaced, and nothing gets connections. */
   stop(): void {
-    this.#stopped = true;
-    for (const wake of [...this.#pauses]) wake();
+    this.#stop.abort();
     for (const process of this.#serving) this.#options.onRetired(process);
   }
 
@@ -118,6 +117,10 @@ export class Fleet {
     return process;
   }
 
+  get #stopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
   #freeSlot(): number {
     for (let slot = 1; ; slot += 1) if (!this.#all.has(slot)) return slot;
   }
@@ -142,7 +145,7 @@ export class Fleet {
 
   async #replace(): Promise<void> {
     while (this.#isShort()) {
-      await this.#pause(this.#backoff.next());
+      await wait(this.#backoff.next(), undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (!this.#isShort()) return;
       await this.#launch().catch((error: unknown) =>
         this.#failed('a gateway process cannot be replaced', error),
@@ -192,18 +195,6 @@ export class Fleet {
   ): void {
     const { audit, clock } = this.#options;
     audit.append(adminEvent(clock, { method: 'gateway.process', ...event }));
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer);
-        this.#pauses.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, ms);
-      this.#pauses.add(wake);
-    });
   }
 }
 

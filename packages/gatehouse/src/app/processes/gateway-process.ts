@@ -2,8 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Log, LogLevel } from '#base/runtime/log';
 import type { Receiver } from './dispatch.ts';
-import { type GatewaySpec, writeSpec } from './gateway-spec.ts';
-import type { FromProcess, ToProcess } from './messages.ts';
+import type { GatewaySpec } from './gateway-spec.ts';
+import { type FromProcess, type ToProcess, writeMessage } from './messages.ts';
+import { readFromProcess } from './read-from-process.ts';
 
 /** The program of a gateway process: a module and the words that make it run one. */
 export interface GatewayCommand {
@@ -58,14 +59,24 @@ export function startGatewayProcess(options: {
   });
   const tell = (message: ToProcess): void => {
     // One that has just ended: `ended` tells of it.
-    child.send(message, () => undefined);
+    child.send(writeMessage(message), () => undefined);
   };
-  child.on('message', (message: FromProcess) => {
+  child.on('message', (said: unknown) => {
+    const message = readFromProcess(said);
+    if (message === undefined) {
+      log.error('a gateway process says what none says, and is ended', {
+        process: spec.slot,
+        pid: child.pid,
+      });
+      child.kill('SIGKILL');
+      return;
+    }
     heardAtMs = performance.now();
     for (const listener of listeners) listener(message);
   });
-  const ready = becomesReady(child, ended, options.readyMs ?? READY_MS);
-  tell({ kind: 'start', spec: writeSpec(spec) });
+  const onMessage: GatewayProcess['onMessage'] = (listener) => void listeners.push(listener);
+  const ready = becomesReady({ child, ended, onMessage }, options.readyMs ?? READY_MS);
+  tell({ kind: 'start', spec });
   return {
     slot: spec.slot,
     pid: child.pid ?? 0,
@@ -73,12 +84,12 @@ export function startGatewayProcess(options: {
     ended,
     silentMs: () => performance.now() - heardAtMs,
     isResponsive: () => performance.now() - heardAtMs < UNRESPONSIVE_MS,
-    onMessage: (listener) => void listeners.push(listener),
+    onMessage,
     tell,
     hand(id, door, connection) {
       const message: ToProcess = { kind: 'connection', id, door };
       // Kept open here until it says that it has it: one that dies before takes no connection with it.
-      child.send(message, connection, { keepOpen: true }, (error) => {
+      child.send(writeMessage(message), connection, { keepOpen: true }, (error) => {
         // A pipe that fails does not mend.
         if (error !== null) child.kill('SIGKILL');
       });
@@ -87,11 +98,14 @@ export function startGatewayProcess(options: {
   };
 }
 
-async function becomesReady(child: ChildProcess, ended: Promise<string>, withinMs: number): Promise<void> {
+async function becomesReady(
+  { child, ended, onMessage }: Pick<GatewayProcess, 'ended' | 'onMessage'> & { readonly child: ChildProcess },
+  withinMs: number,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const answer = new Promise<string | undefined>((resolve) => {
     timer = setTimeout(() => resolve(`it was not ready within ${withinMs} ms`), withinMs);
-    child.on('message', (message: FromProcess) => {
+    onMessage((message) => {
       if (message.kind === 'ready') resolve(undefined);
       if (message.kind === 'failed') resolve(message.problem);
     });

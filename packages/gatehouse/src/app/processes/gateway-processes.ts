@@ -6,7 +6,7 @@ import type { DirectorySnapshot } from '#base/model/namespace-record';
 import type { Clock } from '#base/runtime/clock';
 import { uuidV7 } from '#base/runtime/ids';
 import type { Log } from '#base/runtime/log';
-import { openTcpDoor, type TcpConnection, type TcpDoor } from '#base/wire/tcp-door';
+import { openTcpDoor, type TcpDoor } from '#base/wire/tcp-door';
 import type { ServerIdentity } from '#base/wire/tls-listener';
 import type { AuditWriter } from '#core/audit/audit-writer';
 import { chainOfProcess } from '#core/audit/chains';
@@ -110,8 +110,7 @@ class Supervisor implements GatewayProcesses {
     for (const door of ['grpc', 'https'] as const) {
       const address = spec[door];
       if (address === undefined) continue;
-      const onConnection = (connection: TcpConnection): void => this.#offer(door, connection);
-      this.#doors.set(door, await openTcpDoor({ ...address, onConnection }));
+      this.#doors.set(door, await this.#openDoor(door, address));
     }
     this.#release.push(
       directory.onChange((snapshot) => this.#use.prune(snapshot)),
@@ -212,22 +211,23 @@ class Supervisor implements GatewayProcesses {
     else if (message.kind === 'use') this.#use.report(process.slot, message.reports);
   }
 
-  #offer(door: DoorName, connection: TcpConnection): void {
-    // Asked for once, the address is remembered: a socket that has gone cannot tell it, and its record needs it.
-    const { remoteAddress = '', remotePort = 0 } = connection;
+  #openDoor(door: DoorName, address: Gateway['grpc']): Promise<TcpDoor> {
     const { clock } = this.#options;
-    const source = this.#sources.begin(remoteAddress, clock.monotonicMs());
-    if (source !== undefined) {
-      return this.#dispatch.offer(door, connection, () => this.#sources.end(source));
-    }
-    connection.on('error', () => undefined);
-    connection.resetAndDestroy();
-    this.#recorder.connection({
-      connectionId: uuidV7(clock.now()),
-      peer: remoteAddress === '' ? '' : `${remoteAddress}:${remotePort}`,
-      namespaceId: '',
-      reason: 'handshake_limit',
-      detail: '',
+    return openTcpDoor({
+      ...address,
+      beginHandshake: (from) => {
+        const source = this.#sources.begin(from, clock.monotonicMs());
+        return source === undefined ? undefined : () => this.#sources.end(source);
+      },
+      accept: (connection, handshakeOver) => this.#dispatch.offer(door, connection, handshakeOver),
+      onRefused: (peer) =>
+        this.#recorder.connection({
+          connectionId: uuidV7(clock.now()),
+          peer,
+          namespaceId: '',
+          reason: 'handshake_limit',
+          detail: '',
+        }),
     });
   }
 

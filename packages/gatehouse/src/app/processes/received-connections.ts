@@ -1,8 +1,7 @@
-import type { Incoming, TcpConnection } from '#base/wire/tcp-door';
+import type { AcceptConnection, Incoming, TcpConnection } from '#base/wire/tcp-door';
 import type { DoorName, FromProcess } from './messages.ts';
 
 type News = Extract<FromProcess, { kind: 'connections' }>;
-type Accept = Parameters<Incoming['receive']>[0];
 
 /** The connections that the supervisor hands to this process. */
 export interface ReceivedConnections {
@@ -16,7 +15,7 @@ export interface ReceivedConnections {
 
 /** @param tell sends word to the supervisor: once per turn of the loop, of all that happened in it. */
 export function receiveConnections(tell: (news: News) => void): ReceivedConnections {
-  const doors = new Map<DoorName, Accept>();
+  const doors = new Map<DoorName, AcceptConnection>();
   const unsettled = new Set<number>();
   let news = noNews();
   let isTold = true;

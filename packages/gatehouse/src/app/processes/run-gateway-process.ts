@@ -10,12 +10,13 @@ import { type AuditWriter, openAuditWriter } from '#core/audit/audit-writer';
 import { chainOfProcess } from '#core/audit/chains';
 import { openAuditDataKeys } from '#core/audit/fields/audit-data-keys';
 import { type Gateway, startGateway } from '#planes/gateway/start-gateway';
+import { engineForGateway } from '../called-engine.ts';
 import { type Home, homeAt } from '../home.ts';
 import { openKmsKeys } from '../kms-keys.ts';
 import { openHeldKeys } from '../open-sealing.ts';
 import { createToldEngine, type ToldEngine } from './engine-facts.ts';
-import { type GatewaySpec, readSpec } from './gateway-spec.ts';
-import { type FromProcess, TICK_MS, type ToProcess } from './messages.ts';
+import type { GatewaySpec } from './gateway-spec.ts';
+import { type FromProcess, readMessage, TICK_MS, type ToProcess } from './messages.ts';
 import { type ReceivedConnections, receiveConnections } from './received-connections.ts';
 
 /** How long an orphan may take to put its last records on disk: its home may be started again any moment. */
@@ -45,9 +46,10 @@ export async function runGatewayProcess(): Promise<void> {
     setTimeout(() => process.exit(1), ORPHAN_MS).unref();
     void (serving?.gateway.drain(0) ?? Promise.resolve()).then(end, end);
   });
-  process.on('message', (message: ToProcess, connection: unknown) => {
+  process.on('message', (text: string, connection: unknown) => {
+    const message = readMessage(text);
     if (message.kind === 'start') {
-      start(readSpec(message.spec), log).then(
+      start(message.spec, log).then(
         (started) => {
           serving = started;
           tell({ kind: 'ready' });
@@ -148,15 +150,7 @@ async function start(spec: GatewaySpec, log: Log): Promise<Serving> {
     nexusEnabled: spec.nexusEnabled,
     directory,
     sealing: sealing.sealing,
-    engine: {
-      target: () => {
-        const { address, tls } = engine.facts();
-        const { serverName, ca, cert, key } = tls;
-        return { ...address, serverName, tls: { ca, cert, key } };
-      },
-      mintToken: (namespaceId, role) => engine.tokens.mintToken(namespaceId, role),
-      healthy: () => engine.facts().state === 'ready',
-    },
+    engine: engineForGateway(engine),
     audit,
     clock,
     log,
@@ -185,13 +179,12 @@ async function openChain(home: Home, slot: number, clock: Clock, log: Log): Prom
   const kms = await openLocalKms(home.kmsKeyFile);
   const signingKey = await openAuditSigningKey(home.auditKeyFile, kms);
   const folder = join(home.audit, chainOfProcess(slot));
+  const dataKeys = await openAuditDataKeys({ folder: home.auditDataKeys, kms, clock, log });
   const endsAt = clock.monotonicMs() + LOCK_LIMIT_MS;
   for (;;) {
-    const dataKeys = await openAuditDataKeys({ folder: home.auditDataKeys, kms, clock, log });
     try {
       return await openAuditWriter({ folder, clock, log, signingKey, dataKeys });
     } catch (error) {
-      await dataKeys.close();
       if (clock.monotonicMs() > endsAt) throw error;
       await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
     }

@@ -1,7 +1,13 @@
 import { constants } from 'node:crypto';
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContext, type Server, TLSSocket } from 'node:tls';
-import type { Incoming } from './tcp-door.ts';
+import {
+  type AcceptConnection,
+  type Incoming,
+  openTcpDoor,
+  type TcpDoor,
+  type TcpDoorOptions,
+} from './tcp-door.ts';
 
 /** PEM of what a listener shows. */
 export interface ServerIdentity {
@@ -44,11 +50,8 @@ export interface TlsListenerOptions {
   readonly decoyCaPem: string;
   readonly onSocket: (socket: TLSSocket, serverName: string) => void;
   readonly onRefused: (refusal: RefusedHandshake) => void;
-  /**
-   * Asked before anything is spent on a connection. @returns what is called once when its handshake is over,
-   * or undefined: then the connection is reset.
-   */
-  readonly beginHandshake?: (address: string) => (() => void) | undefined;
+  /** As for a {@link TcpDoor}. */
+  readonly beginHandshake?: TcpDoorOptions['beginHandshake'];
   readonly handshakeTimeoutMs?: number;
 }
 
@@ -150,12 +153,11 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
     // The runtime reports a handshake that takes too long, and leaves its socket open (T-005).
     if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') socket.destroy();
   });
-  const serve = (socket: Socket, handshakeOver: () => void): void => {
+  const door = await openDoor(options, (socket, handshakeOver) => {
     handshakes.set(socket, handshakeOver);
     socket.once('close', () => endHandshake(socket));
     server.emit('connection', socket);
-  };
-  const door = await openDoor(options, serve);
+  });
   return {
     address: door.address,
     setIdentity(next) {
@@ -178,41 +180,20 @@ export async function openTlsListener(options: TlsListenerOptions): Promise<TlsL
   };
 }
 
-interface Door {
-  readonly address: TlsListener['address'];
-  close(): void;
-}
-
-/** Connections come to a door of their own, so that what is refused there never costs a handshake. */
-async function openDoor(
-  options: TlsListenerOptions,
-  serve: (socket: Socket, handshakeOver: () => void) => void,
-): Promise<Door> {
-  const { incoming } = options;
+/** Connections come to a door of their own, or to somebody else's. */
+async function openDoor(options: TlsListenerOptions, accept: AcceptConnection): Promise<TcpDoor> {
+  const { incoming, host, port, beginHandshake } = options;
   if (incoming !== undefined) {
-    incoming.receive(serve);
+    incoming.receive(accept);
     return { address: incoming.address, close: () => undefined };
   }
-  const door = createTcpServer({ noDelay: true }, (socket) => {
-    // Asked for once, the address is remembered: a socket that has gone cannot tell it, and its record needs it.
-    const { remoteAddress = '', remotePort = 0 } = socket;
-    if (options.beginHandshake === undefined) return serve(socket, () => undefined);
-    const end = options.beginHandshake(remoteAddress);
-    if (end !== undefined) return serve(socket, end);
-    socket.on('error', () => undefined);
-    socket.resetAndDestroy();
-    const peer = remoteAddress === '' ? '' : `${remoteAddress}:${remotePort}`;
-    options.onRefused({ reason: 'handshake_limit', detail: '', peer, serverName: '' });
+  return await openTcpDoor({
+    host,
+    port,
+    beginHandshake,
+    accept,
+    onRefused: (peer) => options.onRefused({ reason: 'handshake_limit', detail: '', peer, serverName: '' }),
   });
-  await new Promise<void>((resolve, reject) => {
-    door.once('error', reject);
-    door.listen({ host: options.host, port: options.port }, () => {
-      door.off('error', reject);
-      resolve();
-    });
-  });
-  const { address, port } = door.address() as AddressInfo;
-  return { address: { host: address, port }, close: () => void door.close() };
 }
 
 /** By the runtime's error code; everything else is `tls_handshake_failed`. */

@@ -59,6 +59,10 @@ export async function* followChains(
   const followed = new Set<string>();
   let fault: { readonly error: unknown } | undefined;
   let wake: () => void = () => undefined;
+  const fail = (error: unknown): void => {
+    fault ??= { error };
+    wake();
+  };
   const pump = async ({ name, folder: place }: AuditChain): Promise<void> => {
     const coming = followRecords(place, lastSeqs.get(name) ?? -1, filter, signal, readerOf());
     for await (const record of marked(name, coming)) {
@@ -66,21 +70,25 @@ export async function* followChains(
       wake();
     }
   };
-  while (!signal.aborted) {
-    for (const chain of await listChains(folder)) {
-      if (followed.has(chain.name)) continue;
-      followed.add(chain.name);
-      pump(chain).catch((error: unknown) => {
-        fault ??= { error };
-        wake();
-      });
+  const look = async (): Promise<void> => {
+    while (!signal.aborted) {
+      for (const chain of await listChains(folder)) {
+        if (followed.has(chain.name)) continue;
+        followed.add(chain.name);
+        pump(chain).catch(fail);
+      }
+      await wait(NEW_CHAIN_MS, undefined, { signal }).catch(() => undefined);
     }
+    wake();
+  };
+  look().catch(fail);
+  while (!signal.aborted) {
     const woken = new Promise<void>((resolve) => {
       wake = resolve;
     });
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) yield next;
     if (fault !== undefined) throw fault.error;
-    await Promise.race([woken, wait(NEW_CHAIN_MS, undefined, { signal }).catch(() => undefined)]);
+    await woken;
   }
 }
 

@@ -1,4 +1,4 @@
-import { type AuditChain, listChains } from './chains.ts';
+import { type AuditChain, chainOfProcess, listChains } from './chains.ts';
 import { LATEST_CHECKPOINT_FILE, readLatestCheckpoint, type WitnessLine } from './latest-checkpoint.ts';
 import { parseHeader } from './marker-lines.ts';
 import { readLines } from './read-lines.ts';
@@ -63,8 +63,8 @@ function missingPlaces(chains: readonly AuditChain[]): NamedVerdict[] {
   const names = new Set(chains.map(({ name }) => name));
   const last = chains.at(-1)?.name ?? '';
   const missing: NamedVerdict[] = [];
-  for (let place = 1; last !== '' && names.size > 0; place += 1) {
-    const name = `gateway-${place}`;
+  for (let place = 1; last !== ''; place += 1) {
+    const name = chainOfProcess(place);
     if (name === last) break;
     if (!names.has(name))
       missing.push({ name, verdict: missingVerdict('', `it is missing: ${last} is there`) });

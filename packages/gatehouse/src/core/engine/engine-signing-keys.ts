@@ -7,6 +7,7 @@ import {
   sign,
 } from 'node:crypto';
 import { promisify } from 'node:util';
+import { Secret } from '#base/crypto/secret';
 import type { Clock } from '#base/runtime/clock';
 
 /** A key that signs tokens for the engine. Lives in memory only: a restart makes another. */
@@ -23,16 +24,16 @@ export type TokenSigner = Pick<SigningKey, 'kid' | 'privateKey'>;
 /** A key on its way to another process of the platform: never to a disk, a log or a command line. */
 export interface CarriedKey {
   readonly kid: string;
-  /** PKCS #8, PEM. */
-  readonly privateKey: string;
+  /** PKCS #8, DER. */
+  readonly privateKey: Secret;
 }
 
 export function carryKey({ kid, privateKey }: TokenSigner): CarriedKey {
-  return { kid, privateKey: String(privateKey.export({ type: 'pkcs8', format: 'pem' })) };
+  return { kid, privateKey: new Secret(privateKey.export({ type: 'pkcs8', format: 'der' })) };
 }
 
 export function receiveKey({ kid, privateKey }: CarriedKey): TokenSigner {
-  return { kid, privateKey: createPrivateKey(privateKey) };
+  return { kid, privateKey: createPrivateKey({ key: privateKey.reveal(), type: 'pkcs8', format: 'der' }) };
 }
 
 /** The keys in force: one signs, and each is published before it signs and after it last signed. */

@@ -7,6 +7,7 @@ import { callClassOf } from './call-class.ts';
 import type { ConnectionLoad } from './connection-load.ts';
 import { Limits } from './limits.ts';
 import { SharedUse } from './shared-use.ts';
+import { isUseReport } from './use-report.ts';
 
 const of = (name: string) => callClassOf(`/temporal.api.workflowservice.v1.WorkflowService/${name}`);
 const START = of('StartWorkflowExecution');
@@ -61,7 +62,9 @@ class Processes {
   report(index: number): void {
     const process = this.all[index];
     assert.ok(process);
-    this.use.report(process.id, process.limits.report());
+    const reports: unknown = JSON.parse(JSON.stringify(process.limits.report()));
+    assert.ok(Array.isArray(reports) && reports.every(isUseReport), 'it is taken for what it is');
+    this.use.report(process.id, reports);
   }
 
   tell(index: number): void {

@@ -1,3 +1,5 @@
+import { COUNTERS } from './call-class.ts';
+
 /** What one namespace has under way in a process, or in all. */
 export interface NamespaceUse {
   readonly connections: number;
@@ -33,3 +35,34 @@ export const NOTHING_SPENT: Rates = Object.freeze([0, 0, 0]);
 /** What nobody else holds. */
 export const NO_OTHERS: Pick<UseReport, 'connections' | 'requestBytes' | 'replyBytes' | 'held'> =
   Object.freeze({ connections: 0, requestBytes: 0, replyBytes: 0, held: Object.freeze([]) });
+
+const COUNTS = [
+  'connections',
+  'polls',
+  'waits',
+  'requestBytes',
+  'replyBytes',
+  'refused',
+  'ageMs',
+] as const satisfies readonly (keyof UseReport)[];
+/** Of a namespace's id: 39, a dot and 32 (base/model/namespace-id). */
+const ID_CHARS_MAX = 72;
+
+/** Whether another process's words are a report: every number is one, and there are as many as there should be. */
+export function isUseReport(value: unknown): value is UseReport {
+  if (typeof value !== 'object' || value === null) return false;
+  const report: Partial<Record<keyof UseReport, unknown>> = value;
+  const { namespaceId, held, spent, left } = report;
+  return (
+    typeof namespaceId === 'string' &&
+    namespaceId.length <= ID_CHARS_MAX &&
+    COUNTS.every((name) => Number.isFinite(report[name])) &&
+    areNumbers(held, COUNTERS) &&
+    areNumbers(spent, NOTHING_SPENT.length) &&
+    areNumbers(left, NOTHING_SPENT.length)
+  );
+}
+
+function areNumbers(value: unknown, count: number): boolean {
+  return Array.isArray(value) && value.length === count && value.every((each) => Number.isFinite(each));
+}
