@@ -4,7 +4,14 @@ import { checkOpened, tamperingOf } from '#testing/fuzz/tampering';
 import { unlessRefused } from '#testing/fuzz/unless-refused';
 import { bindToken, type TokenKind, type TokenScope, unbindToken } from './token-binding.ts';
 
-const kinds: readonly TokenKind[] = ['workflow-task', 'activity-task', 'nexus-task', 'page', 'long-poll'];
+const kinds: readonly TokenKind[] = [
+  'workflow-task',
+  'activity-task',
+  'nexus-task',
+  'page',
+  'long-poll',
+  'reserved-page',
+];
 
 /** Nothing opens but what was bound, whole, in its scope (T-043, T-044). */
 export function fuzz(bytes: Buffer): void {

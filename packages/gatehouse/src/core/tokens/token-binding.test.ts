@@ -5,10 +5,17 @@ import { Secret } from '#base/crypto/secret';
 import { createTokenKeyring, type TokenKeyring } from '#base/crypto/token-keyring';
 import { Refusal } from '#base/model/refusals';
 import type { Clock } from '#base/runtime/clock';
-import { bindToken, type TokenKind, type TokenScope, unbindToken } from './token-binding.ts';
+import { bindToken, pageKind, type TokenKind, type TokenScope, unbindToken } from './token-binding.ts';
 
 const DAY_MS = 86_400_000;
-const kinds: readonly TokenKind[] = ['workflow-task', 'activity-task', 'nexus-task', 'page', 'long-poll'];
+const kinds: readonly TokenKind[] = [
+  'workflow-task',
+  'activity-task',
+  'nexus-task',
+  'page',
+  'reserved-page',
+  'long-poll',
+];
 
 let nowMs = 10 * DAY_MS;
 const clock: Clock = { now: () => nowMs, monotonicMs: () => nowMs };
@@ -108,4 +115,19 @@ test('T-044a a token of a key that this keyring never had is refused', () => {
     scope,
     bindToken(createTokenKeyring([key(1, 0, 9)], { clock }), scope, Buffer.from('x')),
   );
+});
+
+test("T-044a a page is of the engine's own if it was bound as one: what a token says of that opens as nothing else", () => {
+  const pages = fc.constantFrom('page' as const, 'reserved-page' as const);
+  fc.assert(
+    fc.property(scopes, pages, tokens, fc.integer({ min: 0, max: 255 }), (anywhere, kind, token, version) => {
+      const scope: TokenScope = { ...anywhere, kind };
+      const bound = bindToken(keyring, scope, token);
+      assert.equal(pageKind(bound), kind);
+      fc.pre(version !== bound[1]);
+      bound[1] = version;
+      assertForeign(keyring, { ...scope, kind: pageKind(bound) }, bound);
+    }),
+  );
+  assert.equal(pageKind(new Uint8Array(0)), 'page');
 });

@@ -3,9 +3,15 @@ import { refuse } from '#base/model/refusals';
 
 /**
  * What a token is for. A token of one kind is refused where another is due, although all are bytes of the
- * same engine.
+ * same engine. A `reserved-page` is a page of the history of a workflow of the engine's own.
  */
-export type TokenKind = 'workflow-task' | 'activity-task' | 'nexus-task' | 'page' | 'long-poll';
+export type TokenKind =
+  | 'workflow-task'
+  | 'activity-task'
+  | 'nexus-task'
+  | 'page'
+  | 'reserved-page'
+  | 'long-poll';
 
 /** What a token is bound to besides its kind: it opens nowhere else. */
 export interface TokenScope {
@@ -19,6 +25,8 @@ export interface TokenScope {
 // Format: magic, version, key id (2), tag (16), then the engine's own bytes.
 const MAGIC = 0xa7;
 const VERSION = 1;
+/** In the version's place, so that one look tells which kind of page to check for. */
+const RESERVED_PAGE = 2;
 const TAG_START = 4;
 const TAG_BYTES = 16;
 const HEAD_BYTES: number = TAG_START + TAG_BYTES;
@@ -32,7 +40,7 @@ export function bindToken(keyring: TokenKeyring, scope: TokenScope, token: Uint8
   const key = keyring.current.id;
   const bound = Buffer.allocUnsafe(HEAD_BYTES + token.length);
   bound[0] = MAGIC;
-  bound[1] = VERSION;
+  bound[1] = versionOf(scope.kind);
   bound.writeUInt16BE(key, 2);
   bound.set(keyring.mac(key, [scopeBytes(scope), token]), TAG_START);
   bound.set(token, HEAD_BYTES);
@@ -45,7 +53,7 @@ export function bindToken(keyring: TokenKeyring, scope: TokenScope, token: Uint8
  *   the text is the engine's own for a token of another namespace.
  */
 export function unbindToken(keyring: TokenKeyring, scope: TokenScope, bound: Uint8Array): Uint8Array {
-  if (bound.length < HEAD_BYTES || bound[0] !== MAGIC || bound[1] !== VERSION) {
+  if (bound.length < HEAD_BYTES || bound[0] !== MAGIC || bound[1] !== versionOf(scope.kind)) {
     throw refuse('token_foreign', { detail: 'not a token of this gateway' });
   }
   const key = ((bound[2] ?? 0) << 8) | (bound[3] ?? 0);
@@ -55,4 +63,13 @@ export function unbindToken(keyring: TokenKeyring, scope: TokenScope, bound: Uin
     throw refuse('token_foreign', { detail: `a ${scope.kind} token that is not of this scope, or too old` });
   }
   return token;
+}
+
+/** Which kind of page a token claims to be of: `unbindToken` with this kind says whether it is. */
+export function pageKind(bound: Uint8Array): 'page' | 'reserved-page' {
+  return bound[1] === RESERVED_PAGE ? 'reserved-page' : 'page';
+}
+
+function versionOf(kind: TokenKind): number {
+  return kind === 'reserved-page' ? RESERVED_PAGE : VERSION;
 }

@@ -1,8 +1,13 @@
 /**
- * The text of one field of a small message without sub-messages, or empty where it is not set. Only for bytes
- * that a scanner has accepted, or that the engine made for itself: on others it ends, and answers something.
+ * The text of one field of a small message, or empty where it is not set. Only for bytes that a scanner has
+ * accepted, or that the engine made for itself: on others it ends, and answers something.
  */
 export function readText(message: Uint8Array, field: number): string {
+  return readBytes(message, field)?.toString('utf8') ?? '';
+}
+
+/** As `readText`, of a field that holds bytes or a message: a view on it, or undefined where it is not set. */
+export function readBytes(message: Uint8Array, field: number): Buffer | undefined {
   let pos = 0;
   const varint = (): number => {
     let value = 0;
@@ -22,15 +27,11 @@ export function readText(message: Uint8Array, field: number): string {
     else if (type === 2) {
       const length = varint();
       if (tag === field * 8 + 2)
-        return Buffer.from(
-          message.buffer,
-          message.byteOffset + pos,
-          Math.min(length, message.length - pos),
-        ).toString('utf8');
+        return Buffer.from(message.buffer, message.byteOffset + pos, Math.min(length, message.length - pos));
       pos += length;
-    } else return '';
+    } else return undefined;
   }
-  return '';
+  return undefined;
 }
 
 /**

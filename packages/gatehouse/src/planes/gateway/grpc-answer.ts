@@ -12,11 +12,20 @@ const HEADERS_OK = Object.freeze({
   'grpc-accept-encoding': 'identity,gzip',
 });
 
-/** Writes an answer on a stream that may have gone away meanwhile: then there is nobody to tell. */
-export function writeGrpcAnswer(stream: ServerHttp2Stream, answer: CallAnswer, requestId: string): void {
+/**
+ * Writes an answer on a stream that may have gone away meanwhile: then there is nobody to tell.
+ * @param httpStatus of a no; 200 to everybody who speaks gRPC.
+ */
+export function writeGrpcAnswer(
+  stream: ServerHttp2Stream,
+  answer: CallAnswer,
+  requestId: string,
+  httpStatus: 200 | 415,
+): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   const { frame } = answer;
-  if (answer.status !== 0 || frame === undefined) return writeGrpcError(stream, answer, requestId);
+  if (answer.status !== 0 || frame === undefined)
+    return writeGrpcError(stream, answer, requestId, httpStatus);
   stream.respond(HEADERS_OK, { waitForTrailers: true });
   stream.once('wantTrailers', () => {
     // The stream may be gone between the last byte and this event.
@@ -25,9 +34,14 @@ export function writeGrpcAnswer(stream: ServerHttp2Stream, answer: CallAnswer, r
   endWithFrame(stream, frame);
 }
 
-function writeGrpcError(stream: ServerHttp2Stream, answer: CallAnswer, requestId: string): void {
+function writeGrpcError(
+  stream: ServerHttp2Stream,
+  answer: CallAnswer,
+  requestId: string,
+  httpStatus: number,
+): void {
   const headers: Record<string, string | number> = {
-    ':status': 200,
+    ':status': httpStatus,
     'content-type': 'application/grpc',
     'grpc-status': String(answer.status),
     'grpc-message': encodeGrpcMessage(answer.message),

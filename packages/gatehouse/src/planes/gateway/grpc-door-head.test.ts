@@ -13,6 +13,7 @@ interface Answer {
   readonly status: number;
   readonly reason: string;
   readonly engineSaw: number;
+  readonly http: number;
 }
 
 /** One gateway for a test, asked with many heads. */
@@ -40,7 +41,9 @@ async function ask(
     ...headers,
   });
   let status = -1;
+  let http = -1;
   const read = (received: Record<string, unknown>): void => {
+    if (received[':status'] !== undefined) http = Number(received[':status']);
     if (received['grpc-status'] !== undefined) status = Number(received['grpc-status']);
   };
   stream.on('response', read).on('trailers', read);
@@ -48,11 +51,16 @@ async function ask(
   stream.end(toFrame(Buffer.from(`\n\x0c${NAMESPACE}`, 'latin1')));
   stream.resume();
   await once(stream, 'close');
-  return { status, reason: fixture.events.at(-1)?.reason ?? '', engineSaw: fixture.asked.length - before };
+  return {
+    status,
+    reason: fixture.events.at(-1)?.reason ?? '',
+    engineSaw: fixture.asked.length - before,
+    http,
+  };
 }
 
-const passed: Answer = { status: GrpcStatus.OK, reason: 'ok', engineSaw: 1 };
-const refused = (status: number, reason: string): Answer => ({ status, reason, engineSaw: 0 });
+const passed: Answer = { status: GrpcStatus.OK, reason: 'ok', engineSaw: 1, http: 200 };
+const refused = (status: number, reason: string): Answer => ({ status, reason, engineSaw: 0, http: 200 });
 
 test('T-038 a malformed or repeated grpc-timeout is refused before the engine sees the call', async (t) => {
   const { ask } = await openDoor(t);
@@ -81,14 +89,46 @@ test('T-032 an encoding that is not known, or named twice, is refused', async (t
     assert.deepEqual(await ask({ 'grpc-encoding': encoding }), passed);
 });
 
-test('a content type or a method that is not of gRPC is refused', async (t) => {
+/** By PROTOCOL-HTTP2 a sub-format and parameters may follow; the engine speaks protobuf, and so does whoever calls it. */
+const served = [
+  'application/grpc',
+  'application/grpc+proto',
+  'application/grpc;charset=utf-8',
+  'application/grpc+proto; charset=utf-8; x="y"',
+  'application/grpc ; x=y',
+];
+const notServed = [
+  ...['', 'text/plain', 'application/json', 'image/jpeg', 'Application/GRPC', ' application/grpc'],
+  ...['application/grpc+foo', 'application/grpc+json', 'application/grpc+', 'application/grpc+protobuf'],
+  ...['application/grpc-web', 'application/grpc-web+proto', 'application/grpc-web-text', 'application/grpcx'],
+  ...[
+    'application/grpc+proto2',
+    'application/grpc proto',
+    'application/grpc,application/grpc',
+    'application/grp',
+  ],
+];
+
+test('a content type that is not of gRPC over protobuf is refused with HTTP 415, also at our own services', async (t) => {
   const { ask } = await openDoor(t);
-  const unknown = refused(GrpcStatus.INTERNAL, 'content_type_unknown');
-  for (const type of ['', 'text/plain', 'application/json', 'Application/GRPC']) {
-    assert.deepEqual(await ask({ 'content-type': type }), unknown, type);
+  const unknown = { ...refused(GrpcStatus.INTERNAL, 'content_type_unknown'), http: 415 };
+  for (const path of [
+    PATH,
+    '/grpc.health.v1.Health/Check',
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  ]) {
+    for (const type of notServed)
+      assert.deepEqual(await ask({ ':path': path, 'content-type': type }), unknown, `${path} ${type}`);
   }
-  assert.deepEqual(await ask({ ':method': 'PUT' }), unknown);
-  assert.deepEqual(await ask({ 'content-type': 'application/grpc+proto' }), passed);
+  // Whatever else is wrong: who does not speak gRPC reads the HTTP status alone.
+  const more = { 'content-type': 'text/plain', 'grpc-timeout': 'x', 'grpc-encoding': 'zstd' };
+  assert.deepEqual(await ask(more), unknown);
+  for (const type of served) assert.deepEqual(await ask({ 'content-type': type }), passed, type);
+});
+
+test('a method other than POST is refused', async (t) => {
+  const { ask } = await openDoor(t);
+  assert.deepEqual(await ask({ ':method': 'PUT' }), refused(GrpcStatus.INTERNAL, 'content_type_unknown'));
 });
 
 test('T-019 every temporal-namespace header that was sent counts, not the one that the runtime keeps', async (t) => {

@@ -13,6 +13,7 @@ import type { ConnectionLoad } from '#core/limits/connection-load';
 import type { Deadlined, Deadlines } from './deadlines.ts';
 import { isPassedMetadata } from './engine-metadata.ts';
 import { writeGrpcAnswer } from './grpc-answer.ts';
+import { isGrpcContentType } from './grpc-content-type.ts';
 import type { CallHead, Connection } from './identified-call.ts';
 import { Call, type PipelineDeps } from './pipeline.ts';
 
@@ -38,7 +39,11 @@ export function serveGrpcStream(
 ): void {
   stream.on('error', () => undefined);
   const { head, fault } = readHead(connection, headers, rawHeaders);
-  const call = new Call(deps, head, load, (answer) => writeGrpcAnswer(stream, answer, head.requestId));
+  // Who does not speak gRPC takes a status of 200 for a success (gRPC PROTOCOL-HTTP2, Content-Type).
+  const httpStatus = isGrpcContentType(headers['content-type']) ? 200 : 415;
+  const call = new Call(deps, head, load, (answer) =>
+    writeGrpcAnswer(stream, answer, head.requestId, httpStatus),
+  );
   stream.on('close', () => call.cancel());
   if (fault !== undefined) return call.refuse(fault);
   const service = deps.streamServices.get(head.path);
@@ -58,8 +63,9 @@ function readHead(
   let fault: Error | undefined;
   let timeoutMs: number | undefined;
   try {
-    timeoutMs = parseGrpcTimeout(single(headers['grpc-timeout']));
     checkForm(headers);
+    timeoutMs = parseGrpcTimeout(single(headers['grpc-timeout']));
+    checkEncoding(headers);
   } catch (error) {
     fault = asRefusal(error);
   }
@@ -78,9 +84,11 @@ function readHead(
 }
 
 function checkForm(headers: IncomingHttpHeaders): void {
-  if (headers[':method'] !== 'POST' || !(headers['content-type'] ?? '').startsWith('application/grpc')) {
+  if (headers[':method'] !== 'POST' || !isGrpcContentType(headers['content-type']))
     throw refuse('content_type_unknown');
-  }
+}
+
+function checkEncoding(headers: IncomingHttpHeaders): void {
   const encoding = single(headers['grpc-encoding']) ?? 'identity';
   if (encoding !== 'identity' && encoding !== 'gzip') throw refuse('encoding_unknown');
 }

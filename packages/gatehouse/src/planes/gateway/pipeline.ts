@@ -19,6 +19,7 @@ import { openError } from './open-error.ts';
 import { openRulesOf } from './open-rules.ts';
 import type { CallEnd, Recorder } from './record.ts';
 import { type EngineReply, Relay, type RelayDeps } from './relay.ts';
+import { type AskEngine, askWhose, mayBeReserved, withTimeLeft } from './reserved-history.ts';
 import { transformReply } from './transform-reply.ts';
 import { type OutgoingRequest, type TransformSettings, transformRequest } from './transform-request.ts';
 
@@ -173,6 +174,7 @@ export class Call {
       this.#deliver(received);
     } catch (error) {
       if (error instanceof KeyNotLoaded) this.#loadKey(received, error);
+      else if (mayBeReserved(received.call, received.request, error)) this.#askWhose(received, error);
       else this.refuse(error);
     }
   }
@@ -191,6 +193,25 @@ export class Call {
     if (!reply.withheldTask) return this.#answer(answer);
     this.#deps.log.error("a task of the engine's own was held back", { requestId: this.#head.requestId });
     return this.#end(answer, undefined, "a task of the engine's own was held back", 'high');
+  }
+
+  /** A page of a history that does not show whose it is. */
+  #askWhose({ call, request }: Received, error: unknown): void {
+    const ask: AskEngine = (path, frame, done) => {
+      const timed = withTimeLeft(call, this.#deps.recorder.now() - this.#startedMs);
+      this.#relay = new Relay(timed, path, frame, this.#deps.relay, (outcome) => {
+        try {
+          done(outcome);
+        } catch (bug) {
+          this.refuse(bug);
+        }
+      });
+      this.#relay.start();
+    };
+    askWhose(call, request, ask, (outcome, pinned) => {
+      if (outcome === undefined) this.refuse(error);
+      else this.#receive(call, pinned, outcome);
+    });
   }
 
   /** A box named a key that is not at hand: another process made it, or it is a peer's. */

@@ -50,13 +50,14 @@ export function transformReply(
   if (!scanner.scan(table, frame, PREFIX_BYTES, frame.length)) {
     throw refuse('reply_withheld', { detail: `reply not understood at ${scanner.faultAt}` });
   }
+  const isReserved = request.aboutReserved || showsReserved(call);
   const edits: Edit[] = [];
   for (let mention = 0; mention < scanner.mentionCount; mention += 1) {
-    const edit = visit(call, request, mention, settings);
+    const edit = visit(call, request, mention, settings, isReserved);
     if (edit === 'withhold-task') return { frame: toFrame(EMPTY), withheldTask: true };
     if (edit !== undefined) edits.push(edit);
   }
-  edits.push(...openMessage(scanner, showsReserved(call) ? { ...open, strict: false } : open));
+  edits.push(...openMessage(scanner, isReserved && open.strict ? { ...open, strict: false } : open));
   return { frame: edits.length === 0 ? frame : splicePieces(scanner, edits), withheldTask: false };
 }
 
@@ -75,6 +76,7 @@ function visit(
   request: OutgoingRequest,
   mention: number,
   settings: TransformSettings,
+  isReserved: boolean,
 ): Edit | 'withhold-task' | undefined {
   switch (scanner.role(mention)) {
     case Role.namespace:
@@ -88,7 +90,7 @@ function visit(
     case Role.nexusTaskToken:
       return bindTask(call, mention, 'nexus-task', settings);
     case Role.pageToken:
-      return bind(call, mention, 'page', replyQuestion(request), settings);
+      return bind(call, mention, pageKindOf(call, isReserved), replyQuestion(request), settings);
     case Role.longPollToken:
       return bind(call, mention, 'long-poll', '', settings);
     case Role.callbackHeader:
@@ -107,7 +109,7 @@ function visit(
     case Role.workflowTypeMessage:
       return isReservedWorkflowType(firstText(mention)) ? 'withhold-task' : undefined;
     case Role.taskQueueMessage:
-      return taskQueue(call, request, mention);
+      return taskQueue(call, mention, isReserved);
     // A link's namespace among them, also while Nexus is off: a history from before must stay readable, or its
     // workflow could not go on.
     default:
@@ -153,6 +155,11 @@ function bindTask(
   return bind(call, mention, kind, '', settings);
 }
 
+/** Only the first page of a history shows whose it is, so what goes on from it has to say so. */
+function pageKindOf(call: PermittedCall, isReserved: boolean): TokenKind {
+  return isReserved && SHOWS_ONE.test(call.method.path) ? 'reserved-page' : 'page';
+}
+
 /** A workflow task's page token goes on with GetWorkflowExecutionHistory of the task's workflow. */
 function replyQuestion(request: OutgoingRequest): string {
   for (let mention = 0; mention < scanner.mentionCount; mention += 1) {
@@ -164,17 +171,17 @@ function replyQuestion(request: OutgoingRequest): string {
 /** A queue of the engine's own worker: in a poll reply its task is held back, in a history its name is hidden. */
 function taskQueue(
   call: PermittedCall,
-  request: OutgoingRequest,
   mention: number,
+  isReserved: boolean,
 ): Edit | 'withhold-task' | undefined {
   const queue = scanner.content(mention);
   // A sticky queue has a name of its own; `normal_name` = 3 says whose it is.
-  const reserved = [readText(queue, 1), readText(queue, 3)].some((name) =>
+  const isSystem = [readText(queue, 1), readText(queue, 3)].some((name) =>
     isReservedTaskQueue(name, call.namespace.id),
   );
-  if (reserved && POLL.test(call.method.path)) return 'withhold-task';
-  // A batch job's workflow has an id that its caller chose, so the request does not tell.
-  if (!reserved && !request.aboutReserved) return undefined;
+  if (isSystem && POLL.test(call.method.path)) return 'withhold-task';
+  // Not of every page it is known whose history it is, so the name counts by itself.
+  if (!isSystem && !isReserved) return undefined;
   const hidden = Buffer.concat([Buffer.from([0x0a, HIDDEN_QUEUE.length]), HIDDEN_QUEUE]);
   return replaceMention(scanner, mention, hidden);
 }

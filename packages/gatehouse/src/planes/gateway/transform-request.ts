@@ -19,7 +19,7 @@ import {
 import { findQueryFault } from '#core/engine/query-rules';
 import { checkClientEncryption } from '#core/sealing/client-encryption/check-client-encryption';
 import { sealMessage } from '#core/sealing/seal-message';
-import { type TokenScope, unbindToken } from '#core/tokens/token-binding';
+import { pageKind, type TokenScope, unbindToken } from '#core/tokens/token-binding';
 import type { PermittedCall } from './identified-call.ts';
 import { admitCallback } from './nexus-callbacks.ts';
 import { pageQuestion } from './page-question.ts';
@@ -101,7 +101,7 @@ class RequestWork {
       case Role.nexusTaskToken:
         return this.#token(mention, 'nexus-task', '');
       case Role.pageToken:
-        return this.#token(mention, 'page', this.#questionText());
+        return this.#pageToken(mention);
       case Role.longPollToken:
         return this.#token(mention, 'long-poll', '');
       case Role.newer:
@@ -188,6 +188,13 @@ class RequestWork {
     if (bound.length === 0) return;
     const scope: TokenScope = { namespaceUuid: this.#call.namespace.uuid, kind, question };
     this.#edits.push(replaceMention(scanner, mention, unbindToken(this.#settings.tokenKeys(), scope, bound)));
+  }
+
+  /** A page of a history that an earlier page was known by: that it is of the engine's own is bound with it. */
+  #pageToken(mention: number): void {
+    const kind = pageKind(scanner.content(mention));
+    this.#token(mention, kind, this.#questionText());
+    if (kind === 'reserved-page') this.#aboutReserved = true;
   }
 
   /** Some queries end the engine's process or keep it busy for good (CVE-2026-16651, CVE-2026-65651). */
