@@ -17,6 +17,7 @@ import { systemClock } from '../../packages/gatehouse/src/base/runtime/clock.ts'
 import { createLog } from '../../packages/gatehouse/src/base/runtime/log.ts';
 import { toFrame } from '../../packages/gatehouse/src/base/wire/grpc-message.ts';
 import { startGateway } from '../../packages/gatehouse/src/planes/gateway/start-gateway.ts';
+import { memoryAudit } from '../../packages/gatehouse/src/testing/memory-audit.ts';
 import { namespaceRecord } from '../../packages/gatehouse/src/testing/namespace-record.ts';
 import { noSealing } from '../../packages/gatehouse/src/testing/no-sealing.ts';
 import type { GatewayStarted, GatewayState, ToGateway } from './h2-site.ts';
@@ -148,19 +149,11 @@ const gateway = await startGateway({
       serverName: 'engine.test',
       tls: { ca: internal.certificatePem, cert: gatewayLeaf.certificatePem, key: gatewayLeaf.privateKeyPem },
     }),
+    tokenHeader: 'authorization',
     mintToken: (id, role) => `Bearer ${id} ${role}`,
     healthy: () => true,
   },
-  audit: {
-    append: keep,
-    appendStrict: async (event) => keep(event),
-    writable: () => true,
-    flush: async () => undefined,
-    close: async () => undefined,
-    stats: () => {
-      throw new Error('not asked for here');
-    },
-  },
+  audit: memoryAudit(keep),
   // A test may let time pass.
   clock: { now: () => systemClock.now(), monotonicMs: () => systemClock.monotonicMs() + passedMs },
   log: createLog({ level: 'error', write: (line) => errors.push(line) }),

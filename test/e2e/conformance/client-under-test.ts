@@ -76,6 +76,7 @@ function relayed(ask: Fields): Promise<EngineReply | Refusal> {
   const deps = {
     pool: poolOf(ask),
     deadlines,
+    tokenHeader: 'authorization',
     mintToken: () => 'Bearer of nothing',
     engineAuthority: 'localhost',
   };

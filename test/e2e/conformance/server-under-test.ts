@@ -37,6 +37,7 @@ import {
 import type { Connection } from '../../../packages/gatehouse/src/planes/gateway/identified-call.ts';
 import { Identifier } from '../../../packages/gatehouse/src/planes/gateway/identify.ts';
 import { Recorder } from '../../../packages/gatehouse/src/planes/gateway/record.ts';
+import { memoryAudit } from '../../../packages/gatehouse/src/testing/memory-audit.ts';
 import { namespaceRecord } from '../../../packages/gatehouse/src/testing/namespace-record.ts';
 import { noSealing } from '../../../packages/gatehouse/src/testing/no-sealing.ts';
 import { fieldsOf } from './read-fields.ts';
@@ -153,20 +154,12 @@ const deps: GrpcDoorDeps = {
   relay: {
     pool,
     deadlines: new Deadlines(() => systemClock.monotonicMs()),
+    tokenHeader: 'authorization',
     mintToken: () => 'Bearer of nothing',
     engineAuthority: 'engine.test',
   },
   recorder: new Recorder(
-    {
-      append: () => undefined,
-      appendStrict: async () => undefined,
-      writable: () => true,
-      flush: async () => undefined,
-      close: async () => undefined,
-      stats: () => {
-        throw new Error('not asked for here');
-      },
-    },
+    memoryAudit(() => undefined),
     systemClock,
   ),
   log,

@@ -55,6 +55,7 @@ export function engineOf({ engine }: Config): EngineChoice {
       kind: 'external',
       address,
       serverName: engine.serverName,
+      tokenHeader: engine.tokenHeader,
       caFile,
       certFile: certificateFile,
       keyFile,

@@ -1,30 +1,21 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { EndpointFile, EndpointNamespace } from '#app/endpoint-file';
+import type { EndpointFile } from '#app/endpoint-file';
 import { Secret } from '#base/crypto/secret';
 import { createTokenKeyring, type TokenKeyring } from '#base/crypto/token-keyring';
 import type { AuditEvent } from '#base/model/audit-event';
 import { GrpcStatus } from '#base/model/grpc-status';
 import type { DirectorySnapshot, NamespaceRecord } from '#base/model/namespace-record';
 import { type RefusalCode, refusals } from '#base/model/refusals';
-import { generateCa, generateInternalCa, generateLeaf, generateServiceCertificate } from '#base/pki/generate';
 import { systemClock } from '#base/runtime/clock';
 import { createLog } from '#base/runtime/log';
-import type { AuditWriter } from '#core/audit/audit-writer';
 import { startGateway } from '#planes/gateway/start-gateway';
 import { openRawClient, type RawAnswer, type RawClient } from './grpc-client.ts';
-import { namespaceRecord } from './namespace-record.ts';
+import { memoryAudit } from './memory-audit.ts';
 import { noSealing } from './no-sealing.ts';
 import { type ScriptedEngine, startScriptedEngine } from './scripted-engine.ts';
+import { hostOf, makeTwoTenants } from './two-tenants.ts';
 
-const DOMAIN = 'gatehouse.test';
-const REGION = 'aws-local';
-const DAY_MS = 86_400_000;
-/** Two tenants of one engine, who know nothing of each other. */
-export const TENANT = 'orders.acme1';
-export const NEIGHBOUR = 'billing.other1';
+export { NEIGHBOUR, TENANT } from './two-tenants.ts';
 
 /** What the gateway asks of the parts around it: a test may have one of them throw (F-22). */
 export type AskedPart = 'snapshot' | 'tokenKeys' | 'keysFor' | 'target' | 'mintToken' | 'writable' | 'append';
@@ -66,37 +57,14 @@ export interface Observed {
 export async function startScriptedSite(
   link?: (enginePort: number) => Promise<number>,
 ): Promise<ScriptedSite> {
-  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-scripted-'));
-  const nowMs = Date.now();
-  const internal = await generateInternalCa({ commonName: 'test', validityMs: 30 * DAY_MS, nowMs });
-  const issue = (name: string, dnsNames: string[], usage: 'serverAuth' | 'clientAuth') =>
-    generateServiceCertificate({
-      ca: internal,
-      commonName: name,
-      dnsNames,
-      usages: [usage],
-      validityMs: DAY_MS,
-      nowMs,
-    });
-  const hosts = [TENANT, NEIGHBOUR].map((id) => `${id}.${DOMAIN}`);
-  const [server, frontend, gatewayLeaf] = await Promise.all([
-    issue('gateway', hosts, 'serverAuth'),
-    issue('engine', ['engine.test'], 'serverAuth'),
-    issue('gateway', ['gateway'], 'clientAuth'),
-  ]);
-  const tenants = await Promise.all(
-    [TENANT, NEIGHBOUR].map((id, index) => makeTenant(folder, id, index, nowMs)),
-  );
+  const parties = await makeTwoTenants();
+  const { tenants } = parties;
   const snapshot: DirectorySnapshot = {
     revision: 1,
-    confirmedAtMs: nowMs,
+    confirmedAtMs: parties.madeAtMs,
     namespaces: new Map(tenants.map(({ record }) => [record.id, record])),
   };
-  const engine = await startScriptedEngine({
-    cert: frontend.certificatePem,
-    key: frontend.privateKeyPem,
-    clientCa: internal.certificatePem,
-  });
+  const engine = await startScriptedEngine(parties.engineTls);
   const events: AuditEvent[] = [];
   let enginePort = (await link?.(engine.port)) ?? engine.port;
   let onAsked: ScriptedSite['onAsked'] = () => undefined;
@@ -106,13 +74,11 @@ export async function startScriptedSite(
       onAsked(part);
       return answer(...question);
     };
+  const audit = memoryAudit((event) => events.push(event));
   const logLines: string[] = [];
   const gateway = await startGateway({
     grpc: { host: '127.0.0.1', port: 0 },
-    domain: DOMAIN,
-    region: REGION,
-    identity: { certificate: server.certificatePem, privateKey: server.privateKeyPem },
-    decoyCaPem: internal.certificatePem,
+    ...parties.gateway,
     allowTls12: false,
     nexusEnabled: false,
     directory: {
@@ -123,26 +89,21 @@ export async function startScriptedSite(
     },
     sealing: { ...noSealing, keysFor: asked('keysFor', noSealing.keysFor) },
     engine: {
-      target: asked('target', () => ({
-        host: '127.0.0.1',
-        port: enginePort,
-        serverName: 'engine.test',
-        tls: {
-          ca: internal.certificatePem,
-          cert: gatewayLeaf.certificatePem,
-          key: gatewayLeaf.privateKeyPem,
-        },
-      })),
+      target: asked('target', () => parties.engineTarget(enginePort)),
+      tokenHeader: 'authorization',
       mintToken: asked('mintToken', (id, role) => `Bearer ${id} ${role}`),
       healthy: () => true,
     },
-    audit: memoryAudit(events, asked),
+    audit: {
+      ...audit,
+      append: asked('append', audit.append),
+      appendStrict: asked('append', audit.appendStrict),
+      writable: asked('writable', audit.writable),
+    },
     clock: systemClock,
     log: createLog({ level: 'debug', write: (line) => logLines.push(line) }),
   });
-  const serverCa = join(folder, 'server-ca.pem');
-  writeFileSync(serverCa, internal.certificatePem);
-  const endpoint = endpointOf(serverCa, `127.0.0.1:${gateway.grpc.port}`, tenants);
+  const endpoint = parties.endpoint(gateway.grpc.port);
   const clients: RawClient[] = [];
   const site: ScriptedSite = {
     engine,
@@ -169,7 +130,7 @@ export async function startScriptedSite(
       const client = openRawClient({
         endpoint,
         certificateOf: namespaceId,
-        serverName: `${namespaceId}.${DOMAIN}`,
+        serverName: hostOf(namespaceId),
       });
       clients.push(client);
       return client;
@@ -198,7 +159,7 @@ export async function startScriptedSite(
       for (const client of clients) client.close();
       await gateway.drain(0);
       engine.close();
-      rmSync(folder, { recursive: true, force: true });
+      parties.close();
     },
   };
   return site;
@@ -209,38 +170,6 @@ type Asked = <Question extends unknown[], Answer>(
   part: AskedPart,
   answer: (...question: Question) => Answer,
 ) => (...question: Question) => Answer;
-
-interface Tenant extends EndpointNamespace {
-  readonly record: NamespaceRecord;
-}
-
-async function makeTenant(folder: string, id: string, index: number, nowMs: number): Promise<Tenant> {
-  const account = id.slice(id.indexOf('.') + 1);
-  const ca = await generateCa({ organization: account, validityMs: 30 * DAY_MS, nowMs });
-  const leaf = await generateLeaf({
-    caPem: ca.certificatePem,
-    caKeyPem: ca.privateKeyPem,
-    organization: account,
-    nowMs,
-  });
-  const clientCert = join(folder, `${id}.pem`);
-  const clientKey = join(folder, `${id}.key`);
-  writeFileSync(clientCert, leaf.certificatePem);
-  writeFileSync(clientKey, leaf.privateKeyPem, { mode: 0o600 });
-  const record = namespaceRecord({
-    id,
-    uuid: `${index}0000000-0000-4000-8000-00000000000a`,
-    region: REGION,
-    engineId: `${index}0000000-0000-4000-8000-00000000000e`,
-    caBundlePem: ca.certificatePem,
-  });
-  return { id, host: `${id}.${DOMAIN}`, clientCert, clientKey, record };
-}
-
-function endpointOf(serverCa: string, grpc: string, namespaces: readonly EndpointNamespace[]): EndpointFile {
-  const absent = { https: null, control: null, console: null, metrics: null, apiKeyFile: null };
-  return { account: 'acme1', domain: DOMAIN, region: REGION, serverCa, grpc, namespaces, ...absent };
-}
 
 /** Waits for the record: the caller may hear of the end of a call before it is written down. */
 async function observe(
@@ -261,21 +190,4 @@ async function observe(
   assert.deepEqual(more, [], 'one record of the call');
   assert.equal(event.requestId, answer.headers['gatehouse-request-id']);
   return { answer, event, engineSaw: engine.seen.length - before.seen };
-}
-
-function memoryAudit(events: AuditEvent[], asked: Asked): AuditWriter {
-  return {
-    append: asked('append', (event: AuditEvent) => {
-      events.push(event);
-    }),
-    appendStrict: asked('append', async (event: AuditEvent) => {
-      events.push(event);
-    }),
-    writable: asked('writable', () => true),
-    flush: async () => undefined,
-    close: async () => undefined,
-    stats: () => {
-      throw new Error('not asked for here');
-    },
-  };
 }

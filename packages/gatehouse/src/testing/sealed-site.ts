@@ -1,30 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { EndpointFile, EndpointNamespace } from '#app/endpoint-file';
 import { createNamespaceKeyring, type NamespaceKeyring } from '#base/crypto/namespace-keyring';
 import { Secret } from '#base/crypto/secret';
 import { createTokenKeyring } from '#base/crypto/token-keyring';
 import type { AuditEvent } from '#base/model/audit-event';
 import type { NamespaceRecord } from '#base/model/namespace-record';
-import { generateCa, generateInternalCa, generateLeaf, generateServiceCertificate } from '#base/pki/generate';
 import { systemClock } from '#base/runtime/clock';
 import { silentLog } from '#base/runtime/log';
-import type { AuditWriter } from '#core/audit/audit-writer';
 import { startGateway } from '#planes/gateway/start-gateway';
 import { openRawClient, type RawAnswer, type RawClient } from './grpc-client.ts';
-import { namespaceRecord } from './namespace-record.ts';
+import { memoryAudit } from './memory-audit.ts';
 import { type ScriptedEngine, startScriptedEngine } from './scripted-engine.ts';
+import { hostOf, makeTwoTenants, type Tenant } from './two-tenants.ts';
 
-const DOMAIN = 'gatehouse.test';
-const REGION = 'aws-local';
-const DAY_MS = 86_400_000;
-/** Two tenants of one engine, each with keys of his own. */
-export const TENANT = 'orders.acme1';
-export const NEIGHBOUR = 'billing.other1';
+export { NEIGHBOUR, TENANT } from './two-tenants.ts';
 
-/** The real gateway, sealing for two tenants, in front of an engine that answers as a test says. */
+/** The real gateway, sealing for two tenants with keys of their own, in front of an engine that answers as a test says. */
 export interface SealedSite {
   readonly engine: ScriptedEngine;
   readonly events: readonly AuditEvent[];
@@ -40,58 +30,39 @@ export interface SealedSite {
   close(): Promise<void>;
 }
 
-interface Tenant extends EndpointNamespace {
+interface SealedTenant extends Tenant {
   record: NamespaceRecord;
   readonly keyring: NamespaceKeyring;
   hasKeys: boolean;
 }
 
 export async function startSealedSite(): Promise<SealedSite> {
-  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-sealed-'));
-  const nowMs = Date.now();
-  const internal = await generateInternalCa({ commonName: 'test', validityMs: 30 * DAY_MS, nowMs });
-  const issue = (commonName: string, dnsNames: string[], usage: 'serverAuth' | 'clientAuth') =>
-    generateServiceCertificate({
-      ca: internal,
-      commonName,
-      dnsNames,
-      usages: [usage],
-      validityMs: DAY_MS,
-      nowMs,
-    });
-  const hosts = [TENANT, NEIGHBOUR].map((id) => `${id}.${DOMAIN}`);
-  const [server, frontend, gatewayLeaf] = await Promise.all([
-    issue('gateway', hosts, 'serverAuth'),
-    issue('engine', ['engine.test'], 'serverAuth'),
-    issue('gateway', ['gateway'], 'clientAuth'),
-  ]);
-  const tenants = await Promise.all(
-    [TENANT, NEIGHBOUR].map((id, index) => makeTenant(folder, id, index, nowMs)),
+  const parties = await makeTwoTenants({
+    nexusEndpoints: ['payments'],
+    sealing: 'on',
+    // Tests ask faster than tenants may.
+    limits: { callsPerSecond: 1_000_000, visibilityPerSecond: 100_000, managementPerSecond: 10_000 },
+  });
+  const tenants = parties.tenants.map(
+    (tenant): SealedTenant => ({ ...tenant, keyring: makeKeyring(tenant.record), hasKeys: true }),
   );
-  const tenantOf = (id: string): Tenant => {
+  const tenantOf = (id: string): SealedTenant => {
     const found = tenants.find((tenant) => tenant.id === id);
     if (found === undefined) throw new Error(`no tenant ${id}`);
     return found;
   };
-  const engine = await startScriptedEngine({
-    cert: frontend.certificatePem,
-    key: frontend.privateKeyPem,
-    clientCa: internal.certificatePem,
-  });
+  const engine = await startScriptedEngine(parties.engineTls);
   const events: AuditEvent[] = [];
   const tokenKeys = createTokenKeyring([{ id: 1, createdAtMs: 0, key: new Secret(Buffer.alloc(32, 7)) }]);
   const gateway = await startGateway({
     grpc: { host: '127.0.0.1', port: 0 },
-    domain: DOMAIN,
-    region: REGION,
-    identity: { certificate: server.certificatePem, privateKey: server.privateKeyPem },
-    decoyCaPem: internal.certificatePem,
+    ...parties.gateway,
     allowTls12: false,
     nexusEnabled: true,
     directory: {
       snapshot: () => ({
         revision: 1,
-        confirmedAtMs: nowMs,
+        confirmedAtMs: parties.madeAtMs,
         namespaces: new Map(tenants.map(({ record }) => [record.id, record])),
       }),
       state: () => 'current',
@@ -104,26 +75,16 @@ export async function startSealedSite(): Promise<SealedSite> {
       load: () => Promise.resolve(false),
     },
     engine: {
-      target: () => ({
-        host: '127.0.0.1',
-        port: engine.port,
-        serverName: 'engine.test',
-        tls: {
-          ca: internal.certificatePem,
-          cert: gatewayLeaf.certificatePem,
-          key: gatewayLeaf.privateKeyPem,
-        },
-      }),
+      target: () => parties.engineTarget(engine.port),
+      tokenHeader: 'authorization',
       mintToken: (id, role) => `Bearer ${id} ${role}`,
       healthy: () => true,
     },
-    audit: memoryAudit(events),
+    audit: memoryAudit((event) => events.push(event)),
     clock: systemClock,
     log: silentLog,
   });
-  const serverCa = join(folder, 'server-ca.pem');
-  writeFileSync(serverCa, internal.certificatePem);
-  const endpoint = endpointOf(serverCa, `127.0.0.1:${gateway.grpc.port}`, tenants);
+  const endpoint = parties.endpoint(gateway.grpc.port);
   const clients = new Map<string, RawClient>();
   return {
     engine,
@@ -131,7 +92,7 @@ export async function startSealedSite(): Promise<SealedSite> {
     open(id) {
       let client = clients.get(id);
       if (client === undefined) {
-        client = openRawClient({ endpoint, certificateOf: id, serverName: `${id}.${DOMAIN}` });
+        client = openRawClient({ endpoint, certificateOf: id, serverName: hostOf(id) });
         clients.set(id, client);
       }
       return client;
@@ -156,43 +117,8 @@ export async function startSealedSite(): Promise<SealedSite> {
       for (const client of clients.values()) client.close();
       await gateway.drain(0);
       engine.close();
-      rmSync(folder, { recursive: true, force: true });
+      parties.close();
     },
-  };
-}
-
-async function makeTenant(folder: string, id: string, index: number, nowMs: number): Promise<Tenant> {
-  const account = id.slice(id.indexOf('.') + 1);
-  const ca = await generateCa({ organization: account, validityMs: 30 * DAY_MS, nowMs });
-  const leaf = await generateLeaf({
-    caPem: ca.certificatePem,
-    caKeyPem: ca.privateKeyPem,
-    organization: account,
-    nowMs,
-  });
-  const clientCert = join(folder, `${id}.pem`);
-  const clientKey = join(folder, `${id}.key`);
-  writeFileSync(clientCert, leaf.certificatePem);
-  writeFileSync(clientKey, leaf.privateKeyPem, { mode: 0o600 });
-  const record = namespaceRecord({
-    id,
-    uuid: `${index}0000000-0000-4000-8000-00000000000a`,
-    region: REGION,
-    engineId: `${index}0000000-0000-4000-8000-00000000000e`,
-    caBundlePem: ca.certificatePem,
-    nexusEndpoints: ['payments'],
-    sealing: 'on',
-    // Tests ask faster than tenants may.
-    limits: { callsPerSecond: 1_000_000, visibilityPerSecond: 100_000, managementPerSecond: 10_000 },
-  });
-  return {
-    id,
-    host: `${id}.${DOMAIN}`,
-    clientCert,
-    clientKey,
-    record,
-    keyring: makeKeyring(record),
-    hasKeys: true,
   };
 }
 
@@ -204,24 +130,4 @@ function makeKeyring({ region, account, uuid: namespaceUuid }: NamespaceRecord):
     key: new Secret(randomBytes(32)),
   }));
   return createNamespaceKeyring({ region, account, namespaceUuid }, keys);
-}
-
-function endpointOf(serverCa: string, grpc: string, namespaces: readonly EndpointNamespace[]): EndpointFile {
-  const absent = { https: null, control: null, console: null, metrics: null, apiKeyFile: null };
-  return { account: 'acme1', domain: DOMAIN, region: REGION, serverCa, grpc, namespaces, ...absent };
-}
-
-function memoryAudit(events: AuditEvent[]): AuditWriter {
-  return {
-    append: (event) => events.push(event),
-    appendStrict: async (event) => {
-      events.push(event);
-    },
-    writable: () => true,
-    flush: async () => undefined,
-    close: async () => undefined,
-    stats: () => {
-      throw new Error('not asked for here');
-    },
-  };
 }

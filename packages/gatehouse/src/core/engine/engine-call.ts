@@ -8,6 +8,8 @@ export interface EngineTls {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** In which header it looks for a token: its `authHeaderName`. */
+  readonly tokenHeader: string;
 }
 
 export interface EngineAddress {
@@ -65,7 +67,8 @@ export function openEngineSession(address: EngineAddress, tls: EngineTls): Engin
       if (failure !== undefined || session.destroyed) {
         return Promise.resolve({ status: 14, message: failure ?? 'connection closed', body: NOTHING });
       }
-      return callOnce(session, { path, message, token, timeoutMs }, () => failure);
+      const headers = token === undefined ? {} : { [tls.tokenHeader]: token };
+      return callOnce(session, { path, message, headers, timeoutMs }, () => failure);
     },
     close: () => session.destroy(),
   };
@@ -90,7 +93,7 @@ export async function callEngine(
 interface Call {
   readonly path: string;
   readonly message: Uint8Array;
-  readonly token: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
 }
 
@@ -106,7 +109,7 @@ function callOnce(
       te: 'trailers',
       'content-type': 'application/grpc',
       'grpc-timeout': `${call.timeoutMs}m`,
-      ...(call.token === undefined ? {} : { authorization: call.token }),
+      ...call.headers,
     });
     const chunks: Buffer[] = [];
     let bytes = 0;

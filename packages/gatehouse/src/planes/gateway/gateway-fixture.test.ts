@@ -158,6 +158,7 @@ function openGateway(
         serverName: 'engine.test',
         tls: { ca: serverCa.certificatePem },
       }),
+      tokenHeader: 'authorization',
       mintToken: (id, role) => `Bearer ${id} ${role}`,
       healthy,
     },
