@@ -76,8 +76,8 @@ const faults = {
     cure: 'Present only the leaf and the intermediates up to a CA of the bundle, ten at most.',
   },
   chain_too_complex: {
-    text: 'Too many certificates of the chain carry the same names.',
-    cure: 'Present only the certificates that lead to the CA.',
+    text: 'Too many certificates of the chain carry the same names, or too many names meet too many name constraints.',
+    cure: 'Present only the certificates that lead to the CA, with the names that are needed.',
   },
   filter_mismatch: {
     text: 'The certificate is signed by a CA of the namespace but passes none of its certificate filters.',

@@ -33,9 +33,19 @@ export function satisfiesNameConstraints(
     const excluded = ofSameKind(constraints.excluded);
     if (permitted.length + excluded.length === 0) return true;
     if (!isComparable(name)) return false;
-    if (excluded.some((base) => isUnreadable(base) || isWithin(name, base))) return false;
+    if (excluded.some((base) => isUnreadable(base) || isWithin(name, base) || mayStandFor(name, base)))
+      return false;
     return permitted.length === 0 || permitted.some((base) => !isUnreadable(base) && isWithin(name, base));
   });
+}
+
+/** How many pairs of a name and a subtree `satisfiesNameConstraints` may have to look at: both are a stranger's. */
+export function countComparisons(
+  subject: DistinguishedName,
+  alternativeNames: readonly GeneralName[],
+  { permitted, excluded }: NameConstraints,
+): number {
+  return constrainedNames(subject, alternativeNames).length * (permitted.length + excluded.length);
 }
 
 function decodeSubtrees(content: Uint8Array | undefined): GeneralName[] {
@@ -70,6 +80,8 @@ function isSameKind(a: GeneralName, b: GeneralName): boolean {
 }
 
 const HOST = /^[a-z0-9_*-]+(\.[a-z0-9_-]+)*$/i;
+/** With a second @ two readers may see two hosts: the quoted form that could hold one is not compared. */
+const MAILBOX = /^[^@]+@(?!.*@)/;
 
 /** A name in a form that its kind's rule can be asked about; any other must not slip past an exclusion. */
 function isComparable(name: GeneralName): boolean {
@@ -77,7 +89,7 @@ function isComparable(name: GeneralName): boolean {
     case 'dns':
       return name.text !== null && HOST.test(name.text);
     case 'email':
-      return name.text !== null && HOST.test(name.text.slice(name.text.lastIndexOf('@') + 1));
+      return name.text !== null && MAILBOX.test(name.text) && HOST.test(name.text.replace(MAILBOX, ''));
     case 'uri':
       return name.text !== null && HOST.test(hostOfUri(name.text)) && !/^[\d.]+$/.test(hostOfUri(name.text));
     default:
@@ -86,7 +98,16 @@ function isComparable(name: GeneralName): boolean {
 }
 
 function isUnreadable(base: GeneralName): boolean {
-  return 'text' in base && base.text === null;
+  if (!('text' in base)) return false;
+  return base.text === null || (base.kind === 'email' && base.text.split('@').length > 2);
+}
+
+/** A wildcard is every name that it can stand for (CVE-2025-61727): it counts as excluded if one of them is. */
+function mayStandFor(name: GeneralName, base: GeneralName): boolean {
+  if (name.kind !== 'dns' || base.kind !== 'dns') return false;
+  const [first = '', ...rest] = (name.text ?? '').toLowerCase().split('.');
+  const limit = (base.text ?? '').toLowerCase();
+  return first.includes('*') && (rest.length === 0 || `.${limit}`.endsWith(`.${rest.join('.')}`));
 }
 
 function isWithin(name: GeneralName, base: GeneralName): boolean {
