@@ -1,8 +1,9 @@
 import type { AuditEvent } from '#base/model/audit-event';
 import { ByteSource } from '#testing/fuzz/byte-source';
 import { createRecordReader, recordJson } from './audit-record.ts';
-import { eventLine, GENESIS_HASH, LINE_BYTES_MAX, readLine, sealLine } from './chain.ts';
-import { asciiJson, quoteText, TEXT_LENGTH_MAX } from './quoted-text.ts';
+import { eventBody, GENESIS_HASH, LINE_BYTES_MAX, readLine, sealLine } from './chain.ts';
+import { inTheOpen } from './event-parts.ts';
+import { asciiJson, TEXT_LENGTH_MAX } from './quoted-text.ts';
 
 const reader = createRecordReader();
 const PRINTABLE = /^[ -~]*$/;
@@ -32,9 +33,7 @@ export function fuzz(bytes: Buffer): void {
     count: 1,
     detail: text().repeat(1 + source.byte()),
   };
-  const { line } = eventLine({ seq: time, hash: GENESIS_HASH }, event, time, (_field, value) =>
-    quoteText(value),
-  );
+  const { line } = sealLine(eventBody({ seq: time, hash: GENESIS_HASH }, event, time, inTheOpen));
   checkLine(line, event);
   read(source.rest().toString('latin1'));
 }

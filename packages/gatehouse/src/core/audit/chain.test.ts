@@ -8,19 +8,21 @@ import { createRecordReader } from './audit-record.ts';
 import {
   type ChainHead,
   type ChainLine,
-  eventLine,
+  eventBody,
   GENESIS_HASH,
   LINE_BYTES_MAX,
   readLine,
+  sealInto,
   sealLine,
 } from './chain.ts';
+import { createEventParts, inTheOpen } from './event-parts.ts';
 import { createFieldSealer } from './fields/field-sealer.ts';
 import { dataKeys, sampleEvent } from './fixture.test.ts';
-import { quoteText, TEXT_LENGTH_MAX } from './quoted-text.ts';
+import { TEXT_LENGTH_MAX } from './quoted-text.ts';
 
 /** As in a segment of the open format. */
 function openLine(after: ChainHead, event: AuditEvent, monotonicMs: number): ChainLine {
-  return eventLine(after, event, monotonicMs, (_field, value) => quoteText(value));
+  return sealLine(eventBody(after, event, monotonicMs, inTheOpen));
 }
 
 const head = { seq: 7, hash: GENESIS_HASH };
@@ -95,10 +97,41 @@ test('T-088 a line stays within its bound with every text as long and as costly 
   const { textNow } = createFieldSealer('chain', dataKeys, systemClock);
   for (const { line } of [
     openLine(head, sampleEvent(texts), 1),
-    eventLine(head, sampleEvent(texts), 1, textNow()),
+    sealLine(eventBody(head, sampleEvent(texts), 1, createEventParts(textNow()))),
   ]) {
     assert.ok(line.length < LINE_BYTES_MAX);
   }
+});
+
+test('parts that are kept from one line to the next change nothing of any line', () => {
+  const kept = createEventParts(inTheOpen.textOf);
+  const word = fc.constantFrom('', 'a', 'b', '"\\u202e', 'c'.repeat(600));
+  const events = fc.record({
+    ...{ connectionId: word, principal: word, credential: word, namespace: word, peer: word, endpoint: word },
+    ...{ method: word, reason: word, detail: word, status: fc.constantFrom(0, 7, Number.NaN) },
+    outcome: fc.constantFrom('ok', 'refused'),
+    severity: fc.constantFrom('low', 'high'),
+  });
+  fc.assert(
+    fc.property(events, (given) => {
+      const event = sampleEvent(given);
+      const anew = createEventParts(inTheOpen.textOf);
+      assert.equal(eventBody(head, event, 1, kept), eventBody(head, event, 1, anew));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a line as bytes is the line as text', () => {
+  const room = Buffer.alloc(LINE_BYTES_MAX, 0xff);
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme-ascii', maxLength: 2_000 }), (body) => {
+      const { line, hash } = sealLine(body);
+      assert.deepEqual(sealInto(room, body), { bytes: line.length, hash });
+      assert.equal(room.toString('latin1', 0, line.length), line);
+    }),
+  );
+  assert.throws(() => sealInto(room, 'x'.repeat(LINE_BYTES_MAX)), RangeError);
 });
 
 test('a number that is none does not break the line', () => {

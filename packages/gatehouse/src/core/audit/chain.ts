@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { AuditEvent } from '#base/model/audit-event';
-import type { FieldText } from './fields/sealed-fields.ts';
+import { type EventParts, numberText } from './event-parts.ts';
 import { quoteText } from './quoted-text.ts';
 
 /**
@@ -34,32 +34,45 @@ export const GENESIS_HASH = '0'.repeat(64);
 export const LINE_BYTES_MAX = 65_536;
 
 /**
- * An event as the line that continues `head`. `monotonicMs` lets a reader tell a stepped clock (F-16). `textOf`
- * writes the fields that may hold what is personal; the hash is over what it wrote, so no key is needed for it.
+ * An event as the body of the line that continues `head`. `monotonicMs` lets a reader tell a stepped clock (F-16). The
+ * hash is over what `parts` wrote, sealed or not, so no key is needed for it.
  */
-export function eventLine(
+export function eventBody(
   head: ChainHead,
   event: AuditEvent,
   monotonicMs: number,
-  textOf: FieldText,
-): ChainLine {
-  return sealLine(
-    `{"seq":${head.seq},"prev":"${head.hash}","kind":${quoteText(event.kind)},"timeMs":${number(event.timeMs)},` +
-      `"monotonicMs":${Math.round(monotonicMs)},"requestId":${quoteText(event.requestId)},` +
-      `"connectionId":${quoteText(event.connectionId)},"principal":${textOf('principal', event.principal)},` +
-      `"credential":${textOf('credential', event.credential)},"namespace":${quoteText(event.namespace)},` +
-      `"method":${quoteText(event.method)},"outcome":${quoteText(event.outcome)},` +
-      `"status":${number(event.status)},"reason":${quoteText(event.reason)},` +
-      `"severity":${quoteText(event.severity)},"peer":${textOf('peer', event.peer)},` +
-      `"endpoint":${quoteText(event.endpoint)},"durationMs":${number(event.durationMs)},` +
-      `"count":${number(event.count)},"detail":${textOf('detail', event.detail)}`,
+  parts: EventParts,
+): string {
+  const { who, from } = parts.caller(event);
+  return (
+    `{"seq":${head.seq},"prev":"${head.hash}","kind":${quoteText(event.kind)},` +
+    `"timeMs":${numberText(event.timeMs)},"monotonicMs":${Math.round(monotonicMs)},` +
+    `"requestId":${quoteText(event.requestId)},${who},${parts.outcome(event)},${from},` +
+    `"durationMs":${numberText(event.durationMs)},"count":${numberText(event.count)},` +
+    `"detail":${parts.textOf('detail', event.detail)}`
   );
 }
 
 /** Ends a line's body with its hash. The body is printable ASCII: one character is one byte. */
 export function sealLine(body: string): ChainLine {
   const own = hash('sha256', body);
-  return { line: `${body},"hash":"${own}"}\n`, hash: own };
+  return { line: body + ending(own), hash: own };
+}
+
+/**
+ * The same as bytes in a room, without a string of the whole line: for each call.
+ * @param room of at least `LINE_BYTES_MAX`.
+ * @throws RangeError for a body that no reader would take.
+ */
+export function sealInto(room: Buffer, body: string): { readonly bytes: number; readonly hash: string } {
+  if (body.length + ENDING_LENGTH > LINE_BYTES_MAX) throw new RangeError('a line of the chain is too long');
+  const length = room.write(body, 0, 'latin1');
+  const own = hash('sha256', room.subarray(0, length));
+  return { bytes: length + room.write(ending(own), length, 'latin1'), hash: own };
+}
+
+function ending(own: string): string {
+  return `,"hash":"${own}"}\n`;
 }
 
 /** A line that is whole in itself: its form is ours and its hash is right. Says nothing about its neighbours. */
@@ -72,7 +85,8 @@ export interface WholeLine {
 
 const FORM =
   /^\{"seq":(0|[1-9]\d{0,15}),"prev":"([0-9a-f]{64})","kind":"(\w{1,32})",[ -~]*,"hash":"([0-9a-f]{64})"\}$/;
-const HASH_SUFFIX_LENGTH = ',"hash":"'.length + 64 + '"}'.length;
+const ENDING_LENGTH = ending(GENESIS_HASH).length;
+const HASH_SUFFIX_LENGTH = ENDING_LENGTH - '\n'.length;
 
 /** Reads a line, without its line break. Undefined where one bit of it is not as it was written. */
 export function readLine(line: string): WholeLine | undefined {
@@ -81,10 +95,4 @@ export function readLine(line: string): WholeLine | undefined {
   const [, seq = '', prev = '', kind = '', own = ''] = parts;
   if (hash('sha256', line.slice(0, -HASH_SUFFIX_LENGTH)) !== own) return undefined;
   return { seq: Number(seq), prev, kind, hash: own };
-}
-
-// Three decimals are a microsecond. What is no number would break the line's form.
-function number(value: number): number {
-  if (Number.isInteger(value)) return value;
-  return Number.isFinite(value) ? Math.round(value * 1000) / 1000 : -1;
 }

@@ -13,8 +13,8 @@ import type { SegmentFiles } from './segment-files.ts';
  * what was synced survives a loss of power. A line given is kept until it is synced, whatever fails.
  */
 export interface GroupCommit {
-  /** Queues a line for a segment. Segments only ever grow by one; the first line of a new one creates its file. */
-  push(line: string, segment: number): void;
+  /** Queues a line for a segment: a copy of a room's first bytes. Segments only ever grow by one; the first line of a new one creates its file. */
+  push(room: Buffer, bytes: number, segment: number): void;
   /**
    * Resolves when all lines pushed so far are on disk; asks for that at once.
    * @throws Refusal `audit_unavailable` as soon as the store fails. The lines stay queued all the same.
@@ -53,8 +53,10 @@ export interface GroupCommitOptions {
 
 interface Batch {
   readonly segment: number;
-  readonly lines: string[];
+  /** Its first `bytes` are the lines. */
+  room: Buffer;
   bytes: number;
+  lines: number;
   readonly waiters: { resolve(): void; reject(error: Error): void }[];
 }
 
@@ -64,8 +66,25 @@ const BATCH_BYTES_MAX = 1_048_576;
 const STALL_MS = 2_000;
 const RETRY_FIRST_MS = 20;
 const NOTHING = Buffer.alloc(0);
+const ROOM_BYTES_MIN = 4_096;
 const RETRY_MOST_MS = 1_000;
 const CLOSE_WAIT_MS = 5_000;
+
+function emptyBatch(segment: number, roomBytes: number): Batch {
+  return { segment, room: Buffer.allocUnsafeSlow(roomBytes), bytes: 0, lines: 0, waiters: [] };
+}
+
+function addLine(batch: Batch, line: Buffer, bytes: number): void {
+  const end = batch.bytes + bytes;
+  if (end > batch.room.length) {
+    const larger = Buffer.allocUnsafeSlow(Math.max(end, batch.room.length * 2));
+    batch.room.copy(larger, 0, 0, batch.bytes);
+    batch.room = larger;
+  }
+  line.copy(batch.room, batch.bytes, 0, bytes);
+  batch.bytes = end;
+  batch.lines += 1;
+}
 
 export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
   const { clock, log } = options;
@@ -80,6 +99,8 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
   let syncTimer: NodeJS.Timeout | undefined;
   let closeByMs = Number.POSITIVE_INFINITY;
   let gaveUp = false;
+  /** What the batch before took: the next one takes about as much. */
+  let roomBytes = ROOM_BYTES_MIN;
   let cause: unknown;
 
   const isUrgent = (batch: Batch): boolean =>
@@ -116,7 +137,7 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
   const whenDurable = (): Promise<void> => {
     let batch = queue.at(-1) ?? underWay;
     if (batch === undefined && segments.hasUnsynced()) {
-      batch = { segment: segments.current(), lines: [], bytes: 0, waiters: [] };
+      batch = emptyBatch(segments.current(), 0);
       queue.push(batch);
     }
     if (batch === undefined) return Promise.resolve();
@@ -140,7 +161,7 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
 
   /** False only where the writer is closing and time is up: the batch is lost, and `close` says so. */
   const commitUntilDone = async (batch: Batch): Promise<boolean> => {
-    let bytes = Buffer.from(batch.lines.join(''), 'latin1');
+    let bytes = batch.room.subarray(0, batch.bytes);
     const backoff = createBackoff(RETRY_FIRST_MS, RETRY_MOST_MS);
     for (;;) {
       startedMs = clock.monotonicMs();
@@ -164,7 +185,7 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
     if (stats.failing !== undefined) log.info('the audit store can be written again');
     stats.failing = undefined;
     stats.commits += 1;
-    stats.queuedLines -= batch.lines.length;
+    stats.queuedLines -= batch.lines;
     stats.queuedBytes -= batch.bytes;
     for (const waiter of batch.waiters) waiter.resolve();
   };
@@ -187,16 +208,16 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
 
   return {
     stats,
-    push(line, segment) {
+    push(room, bytes, segment) {
       let batch = queue.at(-1);
       if (batch === undefined || batch.segment !== segment || batch.bytes >= BATCH_BYTES_MAX) {
-        batch = { segment, lines: [], bytes: 0, waiters: [] };
+        batch = emptyBatch(segment, roomBytes);
         queue.push(batch);
       }
-      batch.lines.push(line);
-      batch.bytes += line.length;
+      addLine(batch, room, bytes);
+      roomBytes = Math.max(ROOM_BYTES_MIN, batch.bytes);
       stats.queuedLines += 1;
-      stats.queuedBytes += line.length;
+      stats.queuedBytes += bytes;
       schedule();
     },
     whenDurable,

@@ -1,11 +1,10 @@
 import type { AuditEvent } from '#base/model/audit-event';
 import type { Clock } from '#base/runtime/clock';
 import type { AuditSigningKey } from './audit-signing-key.ts';
-import { type ChainLine, eventLine } from './chain.ts';
+import { type ChainLine, eventBody, LINE_BYTES_MAX, sealInto } from './chain.ts';
+import { createEventParts, type EventParts, inTheOpen } from './event-parts.ts';
 import type { FieldSealer } from './fields/field-sealer.ts';
-import type { FieldText } from './fields/sealed-fields.ts';
 import { type Checkpoint, checkpointLine, checkpointMessage, FORMAT, headerLine } from './marker-lines.ts';
-import { quoteText } from './quoted-text.ts';
 import type { ChainEnd } from './repair.ts';
 import { systemEvent } from './system-event.ts';
 
@@ -28,7 +27,8 @@ export interface LinkingOptions {
   readonly chain: string;
   readonly sealer: FieldSealer;
   readonly segmentBytesMax: number;
-  readonly push: (line: string, segment: number) => void;
+  /** @param room holds the line's bytes until it returns. */
+  readonly push: (room: Buffer, bytes: number, segment: number) => void;
   readonly onCheckpoint: (line: string) => void;
 }
 
@@ -36,8 +36,6 @@ export interface LinkingOptions {
 export const UNSIGNED_LINES_MAX = 10_000;
 /** A wall clock that leaves the monotonic one by more has been stepped (F-16). */
 const CLOCK_STEP_MS = 1_000;
-/** The chain's records about itself say nothing of anybody, and an auditor without keys must see them. */
-const inTheOpen: FieldText = (_field, value) => quoteText(value);
 
 export function startLinking(options: LinkingOptions): Linking {
   const { clock, signingKey, chain, push } = options;
@@ -46,14 +44,19 @@ export function startLinking(options: LinkingOptions): Linking {
   let segment = options.end.last?.header.segment ?? 0;
   let segmentBytes = options.end.last?.bytes ?? 0;
   let checkpoints = 0;
+  let sealed = createEventParts(options.sealer.textNow());
   let clockGapMs = clock.now() - clock.monotonicMs();
 
-  const add = ({ line, hash }: ChainLine): void => {
-    push(line, segment);
+  const room = Buffer.allocUnsafeSlow(LINE_BYTES_MAX);
+
+  const link = (bytes: number, hash: string): void => {
+    push(room, bytes, segment);
     head = { seq: head.seq + 1, hash };
-    segmentBytes += line.length;
+    segmentBytes += bytes;
     unsignedLines += 1;
   };
+
+  const add = ({ line, hash }: ChainLine): void => link(room.write(line, 0, 'latin1'), hash);
 
   const beginSegment = (): void => {
     segment += 1;
@@ -61,9 +64,16 @@ export function startLinking(options: LinkingOptions): Linking {
     add(headerLine(head, { format: FORMAT, chain, segment, timeMs: clock.now(), keyId: signingKey.keyId }));
   };
 
+  const sealedParts = (): EventParts => {
+    const textOf = options.sealer.textNow();
+    if (textOf !== sealed.textOf) sealed = createEventParts(textOf);
+    return sealed;
+  };
+
   const record = (event: AuditEvent): void => {
-    const textOf = event.kind === 'system' ? inTheOpen : options.sealer.textNow();
-    add(eventLine(head, event, clock.monotonicMs(), textOf));
+    const parts = event.kind === 'system' ? inTheOpen : sealedParts();
+    const { bytes, hash } = sealInto(room, eventBody(head, event, clock.monotonicMs(), parts));
+    link(bytes, hash);
   };
 
   const recordClockStep = (): void => {

@@ -22,7 +22,7 @@ const RECENT_LENGTH_MAX = 160;
 
 /** One for a chain and its writer. */
 export interface FieldSealer {
-  /** What writes the fields of a record that is made now: with the key of the running period. */
+  /** What writes the fields of a record that is made now: the same as long as its key is, which is for a period. */
   textNow(): FieldText;
 }
 
@@ -34,23 +34,30 @@ export interface FieldSealer {
  * are equal values (also visible by the connection's id); different texts say nothing.
  */
 export function createFieldSealer(chain: string, keys: AuditDataKeys, clock: Clock): FieldSealer {
+  let current = keys.at(clock.now());
+  let text = textWith(boxesOf(chain, current, clock));
+  return {
+    textNow() {
+      const nowMs = clock.now();
+      if (nowMs >= current.fromMs && nowMs < current.untilMs) return text;
+      const key = keys.at(nowMs);
+      if (key !== current) {
+        current = key;
+        text = textWith(boxesOf(chain, key, clock));
+      }
+      return text;
+    },
+  };
+}
+
+function textWith(boxes: PayloadBoxes<SealedField>): FieldText {
   const recent = {
     principal: createRecentTexts(RECENT_MAX),
     credential: createRecentTexts(RECENT_MAX),
     peer: createRecentTexts(RECENT_MAX),
     detail: createRecentTexts(RECENT_MAX),
   };
-  let current = keys.at(clock.now());
-  let boxes = boxesOf(chain, current, clock);
-
-  const turnTo = (key: AuditDataKey): void => {
-    if (key === current) return;
-    for (const texts of Object.values(recent)) texts.clear();
-    current = key;
-    boxes = boxesOf(chain, key, clock);
-  };
-
-  const text: FieldText = (field, value) => {
+  return (field, value) => {
     if (value === '') return '""';
     const texts = recent[field];
     const known = texts.get(value);
@@ -59,14 +66,6 @@ export function createFieldSealer(chain: string, keys: AuditDataKeys, clock: Clo
     const written = isImpersonal(field, value) ? quoted : sealText(boxes, field, quoted);
     if (value.length <= RECENT_LENGTH_MAX) texts.set(value, written);
     return written;
-  };
-
-  return {
-    textNow() {
-      const nowMs = clock.now();
-      if (nowMs < current.fromMs || nowMs >= current.untilMs) turnTo(keys.at(nowMs));
-      return text;
-    },
   };
 }
 

@@ -1,23 +1,22 @@
-/** The last texts by what they were made from, in bounded memory. */
-export interface RecentTexts {
-  get(name: string): string | undefined;
-  set(name: string, text: string): void;
-  clear(): void;
+/** What was made last, a text above all, by what it was made from, in bounded memory. */
+export interface RecentTexts<Made = string> {
+  get(name: string): Made | undefined;
+  set(name: string, made: Made): void;
 }
 
 /**
  * Two generations rather than an order of use: finding one costs a single look into a Map, on the path of
  * every call. What was used within the last `sizeMax` new texts is always found; at most twice as many are held.
  */
-export function createRecentTexts(sizeMax: number): RecentTexts {
-  let young = new Map<string, string>();
-  let old = new Map<string, string>();
-  const set = (name: string, text: string): void => {
+export function createRecentTexts<Made = string>(sizeMax: number): RecentTexts<Made> {
+  let young = new Map<string, Made>();
+  let old = new Map<string, Made>();
+  const set = (name: string, made: Made): void => {
     if (young.size >= sizeMax) {
       old = young;
       young = new Map();
     }
-    young.set(name, text);
+    young.set(name, made);
   };
   return {
     set,
@@ -27,10 +26,6 @@ export function createRecentTexts(sizeMax: number): RecentTexts {
       const older = old.get(name);
       if (older !== undefined) set(name, older);
       return older;
-    },
-    clear() {
-      young.clear();
-      old.clear();
     },
   };
 }
