@@ -6,11 +6,16 @@ import type { CallAnswer } from './identified-call.ts';
 /** The trailer that every answer carries, so that a caller can tell the platform team which call it was. */
 export const REQUEST_ID_TRAILER = 'gatehouse-request-id';
 
-const HEADERS_OK = Object.freeze({
-  ':status': 200,
-  'content-type': 'application/grpc',
-  'grpc-accept-encoding': 'identity,gzip',
-});
+// A list costs the runtime less than an object. No date: it would be put together, sent and read for nobody.
+const HEADERS_OK: readonly string[] = Object.freeze([
+  ':status',
+  '200',
+  'content-type',
+  'application/grpc',
+  'grpc-accept-encoding',
+  'identity,gzip',
+]);
+const THEN_TRAILERS = Object.freeze({ waitForTrailers: true, sendDate: false });
 
 /**
  * Writes an answer on a stream that may have gone away meanwhile: then there is nobody to tell.
@@ -26,8 +31,8 @@ export function writeGrpcAnswer(
   const { frame } = answer;
   if (answer.status !== 0 || frame === undefined)
     return writeGrpcError(stream, answer, requestId, httpStatus);
-  stream.respond(HEADERS_OK, { waitForTrailers: true });
-  stream.once('wantTrailers', () => {
+  stream.respond(HEADERS_OK, THEN_TRAILERS);
+  stream.on('wantTrailers', () => {
     // The stream may be gone between the last byte and this event.
     if (!stream.destroyed) stream.sendTrailers({ 'grpc-status': '0', [REQUEST_ID_TRAILER]: requestId });
   });
