@@ -12,10 +12,11 @@ export const layers = {
   // Secrets of a configuration are `Secret` from the moment they are read.
   'base/config': ['base/model', 'base/runtime', 'base/crypto'],
   'base/proto': ['base/model'],
-  'base/crypto': ['base/model', 'base/runtime'],
+  // Whom a server's certificate names is asked in one way, of a key service and of PostgreSQL as well.
+  'base/crypto': ['base/model', 'base/runtime', 'base/wire'],
   'base/pki': ['base/model', 'base/runtime'],
   'base/wire': ['base/model', 'base/runtime', 'base/pki'],
-  'base/store': ['base/model', 'base/runtime', 'base/crypto'],
+  'base/store': ['base/model', 'base/runtime', 'base/crypto', 'base/wire'],
   'core/access': ['base/model', 'base/proto'],
   'core/audit': ['base/model', 'base/runtime', 'base/crypto'],
   'core/engine': ['base/model', 'base/runtime', 'base/wire', 'base/pki', 'base/proto', 'base/crypto'],

@@ -1,4 +1,5 @@
 import { type ClientHttp2Session, connect } from 'node:http2';
+import { checkServerIdentity } from '#base/wire/check-server-identity';
 import { toFrame } from '#base/wire/grpc-message';
 import { decodeGrpcMessage } from '#base/wire/percent-encoding';
 
@@ -54,6 +55,7 @@ export function openEngineSession(address: EngineAddress, tls: EngineTls): Engin
     key: tls.key,
     minVersion: 'TLSv1.3',
     rejectUnauthorized: true,
+    checkServerIdentity,
     ALPNProtocols: ['h2'],
   });
   session.on('error', (error) => {

@@ -62,6 +62,18 @@ async function constrainedCa(): Promise<GeneratedCertificate> {
   });
 }
 
+/** The right name, where nobody may look for it any more (RFC 9525 section 2). */
+async function namedByCommonName(): Promise<GeneratedCertificate> {
+  return await issueCertificate({
+    subject: [['CN', NAME]],
+    keys: await generateKeys('P-256'),
+    signer: await openSigner(trusted.certificatePem, trusted.privateKeyPem),
+    extensions: [new BasicConstraintsExtension(false, undefined, true)],
+    notBeforeMs: nowMs - DAY_MS,
+    notAfterMs: nowMs + DAY_MS,
+  });
+}
+
 interface Outcome {
   readonly reached: boolean;
   /** Of HTTP/2 at the server: nothing may be said to somebody who is not the engine. */
@@ -122,6 +134,7 @@ const imposters: readonly (readonly [string, (t: TestContext) => Promise<Outcome
     async (t) => dial(t, await serve(trusted, { issuedMs: nowMs + 5 * DAY_MS })),
   ],
   ['a certificate for another name', async (t) => dial(t, await serve(trusted, { dnsName: 'other.test' }))],
+  ['a certificate with the name in its subject alone', async (t) => dial(t, await namedByCommonName())],
   ['a certificate for clients only', async (t) => dial(t, await serve(trusted, { usage: 'clientAuth' }))],
   [
     'a self-signed certificate',

@@ -3,6 +3,7 @@ import { connect as connectTls, type SecureContextOptions } from 'node:tls';
 import { refuse } from '#base/model/refusals';
 import { createBackoff } from '#base/runtime/backoff';
 import type { Log } from '#base/runtime/log';
+import { checkServerIdentity } from '#base/wire/check-server-identity';
 import { keepAlive } from './keep-alive.ts';
 
 /** Where the engine's frontend is, and what we present to it. Read anew for each connection. */
@@ -109,6 +110,7 @@ export class EnginePool {
           ...tls,
           minVersion: 'TLSv1.3',
           rejectUnauthorized: true,
+          checkServerIdentity,
           ALPNProtocols: ['h2'],
         }),
       settings: {

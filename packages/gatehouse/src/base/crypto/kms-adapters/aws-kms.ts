@@ -1,4 +1,5 @@
 import type { KMSClient } from '@aws-sdk/client-kms';
+import { checkServerIdentity } from '#base/wire/check-server-identity';
 import { KmsKeyDisabledError, KmsUnavailableError, UnwrapError } from '../kms.ts';
 import { serviceAddress } from './https/service-address.ts';
 import type { KeyService } from './key-service.ts';
@@ -17,6 +18,7 @@ export async function openAwsKms(spec: AwsKmsSpec): Promise<KeyService> {
     region: spec.region,
     // Tries are counted in one place, for all KMSs alike.
     maxAttempts: 1,
+    requestHandler: { httpsAgent: { rejectUnauthorized: true, checkServerIdentity } },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined ? {} : { credentials }),
   });

@@ -1,7 +1,7 @@
-import { X509Certificate } from 'node:crypto';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { createBackoff } from '#base/runtime/backoff';
+import { checkServerIdentity } from '#base/wire/check-server-identity';
 import type { Database, DatabaseOptions, PostgresConnection } from './database.ts';
 import type { DirectorySchema } from './schema.ts';
 
@@ -91,15 +91,8 @@ function tlsOf(ssl: NonNullable<PostgresConnection['ssl']>): pg.ClientConfig['ss
     ...(key === undefined ? {} : { key: key.reveal() }),
     rejectUnauthorized: true,
     minVersion: 'TLSv1.3',
-    // The driver asks for the host's name whatever it is told, so the check itself is replaced.
-    ...(serverName === undefined
-      ? {}
-      : {
-          checkServerIdentity: (_host: string, { raw }: { readonly raw: Buffer }) =>
-            new X509Certificate(raw).checkHost(serverName) === undefined
-              ? new Error(`the certificate of PostgreSQL is not for ${serverName}`)
-              : undefined,
-        }),
+    // The driver asks for the host's name whatever it is told, so the check itself is told of another.
+    checkServerIdentity: (host, certificate) => checkServerIdentity(serverName ?? host, certificate),
   };
 }
 

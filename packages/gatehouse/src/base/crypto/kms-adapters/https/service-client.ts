@@ -5,6 +5,7 @@ import {
   type IncomingMessage,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { checkServerIdentity } from '#base/wire/check-server-identity';
 import { KmsUnavailableError } from '../../kms.ts';
 
 export interface ServiceRequest {
@@ -45,6 +46,7 @@ export function createServiceClient(ca?: string): ServiceClient {
     ...keep,
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
+    checkServerIdentity,
     ...(ca === undefined ? {} : { ca }),
   });
   return {
