@@ -1,6 +1,6 @@
 // threats.md T-095: what a namespace feels of a neighbour at fifty times its limit. Run by itself, on a quiet
 // machine: `node --conditions=source bench/neighbour.ts`. The gateway, the flooder and the neighbour are processes
-// of their own. Not part of `npm run bench`: what it tells is one ratio, and the outcomes are test/e2e/limits.test.ts.
+// of their own. Not part of `npm run bench`: what it tells is one ratio, and the outcomes are test/e2e/rate-limits.test.ts.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setPriority } from 'node:os';

@@ -13,6 +13,7 @@ import {
   type RawClient,
   WORKFLOW_SERVICE,
 } from '../../packages/gatehouse/src/testing/grpc-client.ts';
+import { programObstacle } from '../parts/program-obstacle.ts';
 import { type GatehouseProcess, processesOf, startGatehouse, until } from './gatehouse-process.ts';
 import { DOMAIN, makeSite, type Served, type Site, serveSite } from './serve-site.ts';
 
@@ -29,16 +30,15 @@ let served: Served | undefined;
 let separate: GatehouseProcess | undefined;
 const clients: RawClient[] = [];
 
-/** Why a fault cannot be made here; false where it can. */
-function missing(command: string, ...args: string[]): string | false {
+/** Why a fault cannot be made here; false where it can. Not every CI may do so, but each has the programs. */
+function obstacle(command: string, ...args: string[]): string | false {
   const { status, error } = spawnSync(command, args, { stdio: 'ignore' });
-  return status === 0 && error === undefined
-    ? false
-    : `this machine does not permit ${command} ${args.join(' ')}`;
+  if (error !== undefined) return programObstacle(command);
+  return status === 0 ? false : `this machine does not permit ${command} ${args.join(' ')}`;
 }
 
-const noMount = missing('unshare', '-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt');
-const noStrace = missing('strace', '-f', '-o', '/dev/null', 'true');
+const noMount = obstacle('unshare', '-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt');
+const noStrace = obstacle('strace', '-f', '-o', '/dev/null', 'true');
 
 before(async () => {
   site = await makeSite();

@@ -5,9 +5,11 @@ import { basename } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { RawClient } from '../../packages/gatehouse/src/testing/grpc-client.ts';
+import { programObstacle } from '../parts/program-obstacle.ts';
 import { ask, type FaultSite, makeFaultSite, type Running, startWorkflow } from './fault-site.ts';
 import { processesOf, until } from './gatehouse-process.ts';
 
+const DEADLINE_EXCEEDED = 4;
 const UNAVAILABLE = 14;
 const MIB = 1024 * 1024;
 let place: FaultSite;
@@ -49,12 +51,15 @@ test('F-02 under load an engine that hangs costs each call its deadline, and mem
   const pid = enginePid();
   t.after(() => process.kill(pid, 'SIGCONT'));
   const burst = async (): Promise<void> => {
-    const before = performance.now();
+    let isLongOver = false;
+    void ask(client, 'DescribeNamespace', {}, 3000).then(({ status }) => {
+      isLongOver = status === DEADLINE_EXCEEDED;
+    });
     const calls = Array.from({ length: 100 }, () => ask(client, 'DescribeNamespace', {}, 400));
     for (const { status, message } of await Promise.all(calls)) {
-      assert.ok([4, 8, UNAVAILABLE].includes(status), `${status} ${message}`);
+      assert.ok([DEADLINE_EXCEEDED, 8, UNAVAILABLE].includes(status), `${status} ${message}`);
     }
-    assert.ok(performance.now() - before < 3000, 'no call past its deadline');
+    assert.equal(isLongOver, false, 'all of them ended before a deadline that is longer than theirs');
   };
   process.kill(pid, 'SIGSTOP');
   await burst();
@@ -78,7 +83,7 @@ test('F-21 a gateway that is held for a second loses no call and no connection',
 });
 
 test('F-21 with its descriptors used up new connections wait or fail, old ones go on, and it takes new ones again by itself', {
-  skip: spawnSync('prlimit', ['--version']).error === undefined ? false : 'this machine has no prlimit',
+  skip: programObstacle('prlimit'),
 }, async () => {
   const before = descriptors();
   const limit = (count: number): void => {

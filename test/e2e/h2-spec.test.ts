@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { obtainH2spec, runH2spec } from '../parts/h2spec.ts';
+import { programObstacle } from '../parts/program-obstacle.ts';
 import { startTlsRelay } from '../parts/tls-relay.ts';
 import { TENANT, tlsOf } from './h2-peer.ts';
 import { type H2Site, startH2Site } from './h2-site.ts';
@@ -42,8 +42,8 @@ const knownGrpc: Readonly<Record<string, string>> = {
   [RACE]: 'counts on streams that stay open; a GET is refused here before the next one comes',
 };
 
-const hasGo = spawnSync('go', ['version']).error === undefined;
-const skip = hasGo ? false : 'h2spec is built with Go, which is not installed';
+/** h2spec is built with it. */
+const skip = programObstacle('go');
 let site: H2Site;
 before(async () => {
   site = await startH2Site();

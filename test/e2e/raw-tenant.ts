@@ -96,8 +96,12 @@ const WAIT_MS = 15_000;
 const LOOK_MS = 50;
 
 /** Looks until it is so. @throws AssertionError after a while. */
-export async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
-  for (const endsAt = performance.now() + WAIT_MS; performance.now() < endsAt; ) {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false>,
+  withinMs = WAIT_MS,
+): Promise<T> {
+  for (const endsAt = performance.now() + withinMs; performance.now() < endsAt; ) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

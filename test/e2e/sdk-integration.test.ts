@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { type House, startHouse } from '../../packages/gatehouse/src/testing/house.ts';
 import { type BareServer, startBareServer } from '../parts/bare-server.ts';
+import { missingPrograms } from '../parts/program-obstacle.ts';
 import {
   listSdkCases,
   obtainSdkCases,
@@ -56,7 +56,7 @@ const ignoredByReason: Readonly<Record<string, number>> = {
 };
 
 const prefixed = (name: string): string => `integ_tests::${name}`;
-const tools = ['cargo', 'protoc'].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
+const tools = missingPrograms('cargo', 'protoc');
 // Ten minutes of Rust: in CI only where they are asked for, elsewhere wherever Cargo and protoc are.
 const isWanted = process.env['GATEHOUSE_SDK_CASES'] === '1';
 const isMissing = tools.length > 0 && !isWanted;

@@ -58,12 +58,11 @@ describe('erasure of a namespace', { concurrency: false }, () => {
     ]);
     assert.equal(await command.ended, 0, command.stderr());
     assert.match(command.stdout(), /^orders\.local: 2 keys destroyed/);
-    const destroyedAt = performance.now();
     await until(
       'its calls are refused',
       async () => (await read(tenant, 'open')).status === FAILED_PRECONDITION,
+      5000,
     );
-    assert.ok(performance.now() - destroyedAt < 5000);
     await assertErased(tenant);
     // Nobody but the engine could make a task for it now.
     const workflowExecution = { workflowId: 'open' };

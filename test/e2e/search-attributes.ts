@@ -7,6 +7,7 @@ import { type RawTenant, until } from './raw-tenant.ts';
 
 /** enums.v1.IndexedValueType */
 export const KEYWORD = 2;
+export const INT = 3;
 export const KEYWORD_LIST = 7;
 
 /** Makes search attributes in the engine, as its operator does. They can be used some seconds later. */

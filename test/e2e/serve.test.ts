@@ -4,12 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import {
-  encode,
-  openRawClient,
-  type RawAnswer,
-  WORKFLOW_SERVICE,
-} from '../../packages/gatehouse/src/testing/grpc-client.ts';
+import { encode, openRawClient, WORKFLOW_SERVICE } from '../../packages/gatehouse/src/testing/grpc-client.ts';
 import { type GatehouseProcess, processesOf, startGatehouse, until } from './gatehouse-process.ts';
 import { DOMAIN, makeSite, type Site } from './serve-site.ts';
 
@@ -120,9 +115,12 @@ test('F-14 no call of an SDK fails while the gateway is restarted under load, an
   const failures: unknown[] = [];
   const handles: Awaited<ReturnType<typeof client.workflow.start>>[] = [];
   let loading = true;
-  t.after(() => {
+  t.after(async () => {
     loading = false;
     if (worker.getState() === 'RUNNING') worker.shutdown();
+    await working;
+    await connection.close();
+    await workerConnection.close();
   });
   const load = Array.from({ length: 4 }, async (_, lane) => {
     for (let index = 0; loading; index += 1) {
@@ -134,15 +132,12 @@ test('F-14 no call of an SDK fails while the gateway is restarted under load, an
     }
   });
   await until('calls are made', () => handles.length > 20);
-  let outageMs = 0;
   for (let round = 0; round < 2; round += 1) {
     const running = started.at(-1);
     assert.ok(running);
-    const before = performance.now();
     await stop(running);
     const next = serve();
     assert.equal(await ready(next), grpc);
-    outageMs = performance.now() - before;
     const count = handles.length;
     await until('calls are made again', () => handles.length > count + 20, 15_000);
   }
@@ -153,9 +148,6 @@ test('F-14 no call of an SDK fails while the gateway is restarted under load, an
   assert.equal(worker.getState(), 'RUNNING');
   worker.shutdown();
   await working;
-  await connection.close();
-  await workerConnection.close();
-  assert.ok(outageMs < 15_000, `${outageMs} ms`);
 });
 
 test('F-14 SIGHUP reads the configuration again; a bad one leaves the old one in force', async () => {
@@ -184,8 +176,8 @@ test('F-14 at SIGTERM a running call is answered, a parked poll ends with an ans
   const grpc = await ready(running);
   const endpoint = site.endpoint(grpc, { [ORDERS]: 'orders' });
   const client = openRawClient({ endpoint, certificateOf: ORDERS, serverName: HOST });
-  const goaways: number[] = [];
-  client.session.on('goaway', (code) => goaways.push(code));
+  const order: string[] = [];
+  client.session.on('goaway', (code) => order.push(`GOAWAY ${code}`));
   const poll = client.call(
     `${WORKFLOW_SERVICE}PollWorkflowTaskQueue`,
     encode('workflowservice.v1.PollWorkflowTaskQueueRequest', {
@@ -204,7 +196,6 @@ test('F-14 at SIGTERM a running call is answered, a parked poll ends with an ans
     taskQueue: { name: 'nobody' },
   });
   assert.equal((await client.call(`${WORKFLOW_SERVICE}StartWorkflowExecution`, start)).status, 0);
-  const before = performance.now();
   const query = client.call(
     `${WORKFLOW_SERVICE}QueryWorkflow`,
     encode('workflowservice.v1.QueryWorkflowRequest', {
@@ -214,21 +205,22 @@ test('F-14 at SIGTERM a running call is answered, a parked poll ends with an ans
     }),
     { timeoutMs: 2000 },
   );
+  void query.then(() => order.push('the query'));
   // The first answer of all of these means that the ones before it have been read.
   const count = encode('workflowservice.v1.CountWorkflowExecutionsRequest', { namespace: ORDERS });
   assert.equal((await client.call(`${WORKFLOW_SERVICE}CountWorkflowExecutions`, count)).status, 0);
   running.child.kill('SIGTERM');
-  const answers = await Promise.all([query, poll]);
-  const statuses = answers.map(({ status }: RawAnswer) => status);
+  const ends = Promise.all([query, poll, running.ended]);
+  let isOver = false;
+  void ends.then(() => {
+    isOver = true;
+  });
+  await until('everything has ended', () => isOver, 10_000);
+  const [asked, polled, exitCode] = await ends;
   // The query: the engine's own DEADLINE_EXCEEDED, at its time. The poll: empty, or try again elsewhere.
-  assert.ok([4, 9].includes(statuses[0] ?? -1), JSON.stringify(answers[0]));
-  assert.ok(performance.now() - before > 1900);
-  assert.ok(
-    [0, 14].includes(statuses[1] ?? -1),
-    `${statuses[1]} ${answers[1]?.message} ${answers[1]?.failure}`,
-  );
-  assert.equal(await running.ended, 0);
-  assert.deepEqual(goaways.slice(0, 1), [0]);
-  assert.ok(performance.now() - before < 10_000);
+  assert.ok([4, 9].includes(asked.status), JSON.stringify(asked));
+  assert.ok([0, 14].includes(polled.status), `${polled.status} ${polled.message} ${polled.failure}`);
+  assert.equal(order[0], 'GOAWAY 0', 'before the query was over');
+  assert.equal(exitCode, 0);
   assert.deepEqual(processesOf(site.folder), []);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { hasTestssl, runTestssl, type TestsslFinding } from '../parts/testssl.ts';
+import { programObstacle } from '../parts/program-obstacle.ts';
+import { runTestssl, TESTSSL, type TestsslFinding } from '../parts/testssl.ts';
 import { TENANT } from './h2-peer.ts';
 import { type H2Site, startH2Site } from './h2-site.ts';
 
@@ -24,9 +25,7 @@ const vulnerabilities = [
 const weakCiphers = ['NULL', 'aNULL', 'EXPORT', 'LOW', '3DES_IDEA', 'AVERAGE'];
 const goodCipher = /^(?:TLS_AES_|TLS_CHACHA20_|ECDHE-ECDSA-(?:AES\d+-GCM|CHACHA20-POLY1305))/;
 
-// Never passed over in CI, which installs it.
-const isMissing = !hasTestssl() && process.env['CI'] === undefined;
-const skip = isMissing ? 'testssl is not installed (apt-get install testssl.sh)' : false;
+const skip = programObstacle(TESTSSL);
 
 let strict: H2Site;
 let lenient: H2Site;

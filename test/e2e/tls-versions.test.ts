@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
+import { programObstacle } from '../parts/program-obstacle.ts';
 import { openNeighbour } from './h2-attack.ts';
 import { NEIGHBOUR, openPeer, TENANT, tlsOf } from './h2-peer.ts';
 import { type H2Site, startH2Site } from './h2-site.ts';
@@ -123,9 +124,8 @@ describe('T-002 suites of TLS 1.2', () => {
     });
   }
 
-  const hasScanner = spawnSync('sslscan', ['--version']).error === undefined;
   test('T-002 sslscan finds no weak version, suite or habit', {
-    skip: hasScanner ? false : 'sslscan is not installed (apt-get install sslscan)',
+    skip: programObstacle('sslscan'),
   }, () => {
     for (const [site, suffix, versions] of [
       [strict, '', ['TLSv1.3']],
@@ -180,9 +180,8 @@ describe('T-003 handshakes after the handshake', () => {
     socket.destroy();
   });
 
-  const hasOpenssl = spawnSync('openssl', ['version']).error === undefined;
   test('T-003 a flood of KeyUpdate is cut within a second or two, and recorded', {
-    skip: hasOpenssl ? false : 'openssl is not installed',
+    skip: programObstacle('openssl'),
   }, async () => {
     const before = await strict.ask({ reset: true });
     const sent = await floodKeyUpdates();

@@ -169,10 +169,8 @@ test('Ctrl-C drains and stops everything, and leaves no process behind', async (
 let second: GatehouseProcess;
 
 test('a later up is ready in seconds, keeps all data, and adds the namespace that it is given', async () => {
-  const before = performance.now();
   second = up(['--home', home, '--port', '0', '--namespace', 'orders', '--json']);
-  const [line] = await second.printed(/^\{.*\}\n/m);
-  assert.ok(performance.now() - before < 15_000);
+  const [line] = await second.printed(/^\{.*\}\n/m, 15_000);
   assert.deepEqual(JSON.parse(line), endpoint());
   assert.deepEqual(
     endpoint().namespaces.map(({ id }: { id: string }) => id),

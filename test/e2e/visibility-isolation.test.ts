@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { callEngine } from '../../packages/gatehouse/src/core/engine/engine-call.ts';
 import { type AttackSite, startAttackSite } from '../../packages/gatehouse/src/testing/attack-site.ts';
-import { encode } from '../../packages/gatehouse/src/testing/grpc-client.ts';
 import { openTenant, type RawTenant, type Reply, until } from './raw-tenant.ts';
+import { addSearchAttributes, KEYWORD } from './search-attributes.ts';
 
 // threats.md T-047: whatever a query says, it is answered within its own namespace or refused. The engine adds the
 // namespace itself; two canaries in another one show whether that holds.
@@ -22,7 +21,7 @@ before(async () => {
   site = await startAttackSite(['beta']);
   hostile = openTenant(site, HOSTILE);
   victim = openTenant(site, VICTIM);
-  await addAttribute();
+  await addSearchAttributes(site.house, VICTIM, { [ATTRIBUTE]: KEYWORD });
   const searchAttributes = {
     indexedFields: {
       [ATTRIBUTE]: { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(`"${CANARY}"`) },
@@ -62,18 +61,6 @@ before(async () => {
   });
 });
 after(() => site.close());
-
-/** Attributes are made by the platform, at the engine. */
-async function addAttribute(): Promise<void> {
-  const { engine } = site.house.up.platform;
-  const message = encode('operatorservice.v1.AddSearchAttributesRequest', {
-    namespace: VICTIM,
-    searchAttributes: { [ATTRIBUTE]: 2 },
-  });
-  const path = '/temporal.api.operatorservice.v1.OperatorService/AddSearchAttributes';
-  const answer = await callEngine(engine, path, message, engine.tokens.mintToken('', 'system-admin'));
-  assert.equal(answer.status, 0, answer.message);
-}
 
 const hostileQueries: readonly string[] = [
   `WorkflowId = '${CANARY}'`,

@@ -17,6 +17,7 @@ import { type House, startHouse } from '../../packages/gatehouse/src/testing/hou
 import { runQueryFuzz } from '../fuzz/visibility-query-fuzz.ts';
 import { startQueryOracle } from '../fuzz/visibility-query-oracle.ts';
 import { type Reply, until } from './raw-tenant.ts';
+import { addSearchAttributes, INT, KEYWORD, KEYWORD_LIST } from './search-attributes.ts';
 
 // The engine itself, asked past the gateway: one namespace in clear, another with the same rows and sealed values. The
 // query in the one and the rewritten query in the other must find the same. And what is known of the engine's language
@@ -25,8 +26,13 @@ import { type Reply, until } from './raw-tenant.ts';
 const CLEAR = 'default.local';
 const SEALED = 'sealed.local';
 
-const KEYWORD = 2;
-const types = { Customer: KEYWORD, 'Cust Name': KEYWORD, Owner: KEYWORD, Region: KEYWORD, Tags: 7 };
+const types = {
+  Customer: KEYWORD,
+  'Cust Name': KEYWORD,
+  Owner: KEYWORD,
+  Region: KEYWORD,
+  Tags: KEYWORD_LIST,
+};
 /** For what the engine says of names alone. */
 const odd = { Status: KEYWORD, status: KEYWORD, 'a.b': KEYWORD };
 
@@ -55,12 +61,7 @@ let house: House;
 before(async () => {
   house = await startHouse({ namespaces: ['sealed'] });
   for (const namespace of [CLEAR, SEALED]) {
-    const searchAttributes = { ...types, ...(namespace === CLEAR ? odd : {}) };
-    const request = encode('operatorservice.v1.AddSearchAttributesRequest', { namespace, searchAttributes });
-    const { engine } = house.up.platform;
-    const path = '/temporal.api.operatorservice.v1.OperatorService/AddSearchAttributes';
-    const answer = await callEngine(engine, path, request, engine.tokens.mintToken('', 'system-admin'));
-    assert.equal(answer.status, 0, answer.message);
+    await addSearchAttributes(house, namespace, { ...types, ...(namespace === CLEAR ? odd : {}) });
   }
   for (const [id, values] of Object.entries(rows)) {
     const stored = sealRow(sealRow(values, two, keyOf(id)), one, 'k1') as Values;
@@ -326,18 +327,17 @@ test('keywords in any case, and no white space where none is needed, are read al
 });
 
 test('the engine takes a sealed text for an attribute of the types that can be sealed, and for no other', async () => {
-  const typed = { Int: 3, Double: 4, Bool: 5, Datetime: 6, Text: 1, Keyword: KEYWORD, KeywordList: 7 };
-  const { engine } = house.up.platform;
-  const path = '/temporal.api.operatorservice.v1.OperatorService/AddSearchAttributes';
-  const searchAttributes = Object.fromEntries(
-    Object.entries(typed).map(([type, value]) => [`Any${type}`, value]),
-  );
-  const request = encode('operatorservice.v1.AddSearchAttributesRequest', {
-    namespace: SEALED,
-    searchAttributes,
-  });
-  const added = await callEngine(engine, path, request, engine.tokens.mintToken('', 'system-admin'));
-  assert.equal(added.status, 0, added.message);
+  const typed = {
+    Int: INT,
+    Double: 4,
+    Bool: 5,
+    Datetime: 6,
+    Text: 1,
+    Keyword: KEYWORD,
+    KeywordList: KEYWORD_LIST,
+  };
+  const named = Object.entries(typed).map(([type, value]) => [`Any${type}`, value]);
+  await addSearchAttributes(house, SEALED, Object.fromEntries(named));
   const text = two.seal('Customer', 'acme');
   const fields = (type: string) => ({
     workflowId: `any-${type}`,

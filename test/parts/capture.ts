@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { programObstacle } from './program-obstacle.ts';
 import { type CapturedConnection, readPcap } from './read-pcap.ts';
 
 /** A recording of everything that passes some TCP ports of the loopback. */
@@ -65,9 +66,9 @@ export async function startCapture(ports: readonly number[]): Promise<Capture> {
 /** Why a machine cannot record its loopback; false where it can, and in CI, which must. */
 export function captureObstacle(): string | false {
   if (process.env['CI'] === 'true') return false;
-  const { error } = spawnSync(TCPDUMP, ['--version'], { stdio: 'ignore' });
-  if (process.platform !== 'linux' || error !== undefined) return 'needs Linux and tcpdump';
-  return process.getuid?.() === 0 ? false : 'needs root, to record the loopback';
+  if (process.platform !== 'linux') return 'needs Linux';
+  if (process.getuid?.() !== 0) return 'needs root, to record the loopback';
+  return programObstacle(TCPDUMP);
 }
 
 /** A datagram that every capture sees: when it is in the file, so is everything of before. */

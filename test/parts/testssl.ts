@@ -1,13 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProgram } from './run-program.ts';
 
-/** Whether Debian's package `testssl.sh` is installed; its program is called `testssl`. */
-export function hasTestssl(): boolean {
-  return spawnSync('testssl', ['--version']).error === undefined;
-}
+/** The program of Debian's package `testssl.sh`. */
+export const TESTSSL = 'testssl';
 
 export interface TestsslTarget {
   /** What the scanner asks for by server name. Its address is not looked up: it is on the loopback. */
@@ -43,7 +40,7 @@ export async function runTestssl(target: TestsslTarget): Promise<readonly Testss
       ...[...checks, '--jsonfile', report, `${target.serverName}:${target.port}`],
     ];
     // 16 to 25 s on a machine with nothing else to do.
-    const outcome = await runProgram('testssl', args, { timeoutMs: 180_000 });
+    const outcome = await runProgram(TESTSSL, args, { timeoutMs: 180_000 });
     const text = await readFile(report, 'utf8').catch(() => '');
     if (text === '') throw new Error(`testssl left no report: ${outcome.stdout}${outcome.stderr}`);
     return JSON.parse(text) as TestsslFinding[];

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { callEngine } from '../../../packages/gatehouse/src/core/engine/engine-call.ts';
-import { decode, encode, openRawClient } from '../../../packages/gatehouse/src/testing/grpc-client.ts';
+import {
+  decode,
+  encode,
+  openRawClient,
+  WORKFLOW_SERVICE,
+} from '../../../packages/gatehouse/src/testing/grpc-client.ts';
 import type { House } from '../../../packages/gatehouse/src/testing/house.ts';
 
 type Fields = Record<string, unknown>;
@@ -25,9 +30,8 @@ export function openTenantReader(house: House, namespace: string): Reader {
   return {
     namespace,
     async ask(method, fields = {}) {
-      const path = `/temporal.api.workflowservice.v1.WorkflowService/${method}`;
       const request = encode(`workflowservice.v1.${method}Request`, { namespace, ...fields });
-      const answer = await client.call(path, request);
+      const answer = await client.call(WORKFLOW_SERVICE + method, request);
       assert.equal(answer.status, 0, `${method}: ${answer.message} ${answer.failure}`);
       return decode(`workflowservice.v1.${method}Response`, answer.body);
     },
@@ -39,31 +43,14 @@ export function openTenantReader(house: House, namespace: string): Reader {
 export function openEngineReader(house: House, namespace: string): Reader {
   return {
     namespace,
-    ask: (method, fields = {}) => askEngine(house, 'workflowservice', method, { namespace, ...fields }),
+    async ask(method, fields = {}) {
+      const { engine } = house.up.platform;
+      const request = encode(`workflowservice.v1.${method}Request`, { namespace, ...fields });
+      const token = engine.tokens.mintToken('', 'system-admin');
+      const answer = await callEngine(engine, WORKFLOW_SERVICE + method, request, token);
+      assert.equal(answer.status, 0, `${method}: ${answer.message}`);
+      return decode(`workflowservice.v1.${method}Response`, answer.body);
+    },
     close: () => undefined,
   };
-}
-
-/** Search attributes are made by the operator of the engine, as `temporal operator search-attribute create` does. */
-export async function addSearchAttributes(
-  house: House,
-  namespace: string,
-  searchAttributes: Readonly<Record<string, number>>,
-): Promise<void> {
-  await askEngine(house, 'operatorservice', 'AddSearchAttributes', { namespace, searchAttributes });
-}
-
-async function askEngine(
-  house: House,
-  service: 'workflowservice' | 'operatorservice',
-  method: string,
-  fields: Fields,
-): Promise<Reply> {
-  const { engine } = house.up.platform;
-  const name = service === 'workflowservice' ? 'WorkflowService' : 'OperatorService';
-  const path = `/temporal.api.${service}.v1.${name}/${method}`;
-  const request = encode(`${service}.v1.${method}Request`, fields);
-  const answer = await callEngine(engine, path, request, engine.tokens.mintToken('', 'system-admin'));
-  assert.equal(answer.status, 0, `${method}: ${answer.message}`);
-  return decode(`${service}.v1.${method}Response`, answer.body);
 }

@@ -4,7 +4,8 @@ import { prepareWorker, type WorkerLanguage } from '../../parts/sdk-workers.ts';
 import { type ReportLine, startWorkerProcess } from '../../parts/worker-process.ts';
 import { houseTarget } from '../house-target.ts';
 import { refusedCalls } from '../refused-calls.ts';
-import { addSearchAttributes, openEngineReader, openTenantReader, type Reader } from './engine-reader.ts';
+import { addSearchAttributes, INT, KEYWORD, KEYWORD_LIST } from '../search-attributes.ts';
+import { openEngineReader, openTenantReader, type Reader } from './engine-reader.ts';
 import { type RecordedRun, readWorkflows } from './read-workflows.ts';
 
 /** What one program did in one namespace, as it told it and as it was recorded. */
@@ -17,10 +18,6 @@ export interface SdkRun {
   /** In the engine itself. */
   readonly held: readonly RecordedRun[];
 }
-
-const KEYWORD = 2;
-const INT = 3;
-const KEYWORD_LIST = 7;
 
 /** The search attributes that the programs' further features need. */
 export async function prepareNamespace(house: House, namespace: string): Promise<void> {
