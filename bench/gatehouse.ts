@@ -28,7 +28,6 @@ export const GATEHOUSE_FILE = fileURLToPath(
 /** Flags of production (`npm run up` has the same): the large young generation is part of what is measured. */
 export const GATEHOUSE_NODE_FLAGS = [
   '--disable-sigusr1',
-  '--expose-gc',
   '--max-semi-space-size=64',
   '--conditions=source',
   ...(process.env['BENCH_NODE_FLAGS']?.split(' ') ?? []),

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-sigusr1 --expose-gc --max-semi-space-size=64
+#!/usr/bin/env -S node --disable-sigusr1 --max-semi-space-size=64
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '#base/config/config-error';
 import { Refusal } from '#base/model/refusals';

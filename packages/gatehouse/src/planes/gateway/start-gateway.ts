@@ -7,7 +7,6 @@ import type { DirectorySnapshot } from '#base/model/namespace-record';
 import type { Clock } from '#base/runtime/clock';
 import { uuidV7 } from '#base/runtime/ids';
 import type { Log } from '#base/runtime/log';
-import { startMemoryReturn } from '#base/runtime/memory-return';
 import { startHttp2Session } from '#base/wire/http2-session';
 import type { Incoming } from '#base/wire/tcp-door';
 import {
@@ -202,7 +201,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     connections.sweep(new Set(changedIds));
     limits.prune(snapshot);
   });
-  const stopMemoryReturn = startMemoryReturn();
   let listening = true;
   const stopListening = (): void => {
     if (!listening) return;
@@ -240,7 +238,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       connections.destroyAll();
       http?.close();
       deadlines.close();
-      stopMemoryReturn();
       await pool.close();
     },
   };
