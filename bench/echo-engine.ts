@@ -5,7 +5,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { createSecureServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { ENGINE_TOKEN_HEADER } from '../packages/gatehouse/src/core/engine/engine-config.ts';
 import { NAMESPACE } from './certificates.ts';
 import { isTokenGood } from './echo-authorizer.ts';
 import { field, grpcFrame, walk } from './protobuf.ts';
@@ -64,7 +63,7 @@ function onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, jwksU
   const path = headers[':path'] ?? '';
   const method = path.slice(path.lastIndexOf('/') + 1);
   if (method === 'CountWorkflowExecutions') {
-    authorize(stream, String(headers[ENGINE_TOKEN_HEADER]), jwksUrl);
+    authorize(stream, headers.authorization, jwksUrl);
     return;
   }
   stream.resume();

@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { engineAdvisories } from '../packages/gatehouse/src/core/engine/engine-advisories.ts';
-import { ENGINE_TOKEN_HEADER } from '../packages/gatehouse/src/core/engine/engine-config.ts';
 import { DOMAIN, ENGINE_NAME, NAMESPACE } from './certificates.ts';
 import { findFreePort, startChild } from './child.ts';
 import { fillDirectory } from './fill-directory.ts';
@@ -79,7 +78,6 @@ function gatehouseConfig(
       ...certificates.toEngine,
       jwks: `127.0.0.1:${jwksPort}`,
       // The echo engine has no settings that could hold an advisory; the real one has the platform's own.
-      tokenHeader: ENGINE_TOKEN_HEADER,
       acceptedAdvisories: engineAdvisories.map(({ id }) => id),
     },
     // What is measured is the path of a call, not a refusal.

@@ -18,7 +18,7 @@ export interface Load {
 }
 
 /** Node flags of the load and of the echo engine: less garbage collection in what is not measured. */
-export const CHILD_NODE_FLAGS = ['--conditions=source', '--max-semi-space-size=64'];
+export const CHILD_NODE_FLAGS = ['--max-semi-space-size=64'];
 
 export function startLoad(): Load {
   const child = fork(fileURLToPath(new URL('load.ts', import.meta.url)), [], { execArgv: CHILD_NODE_FLAGS });

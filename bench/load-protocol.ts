@@ -8,8 +8,8 @@ export interface Target {
   readonly certificateFile: string;
   readonly keyFile: string;
   readonly namespace: string;
-  /** `Bearer ...`; only where the load itself must prove who it is to the engine. */
-  readonly token?: string;
+  /** Value of the `authorization` header; only where the load itself must prove who it is to the engine. */
+  readonly authorization?: string;
   /** Size of the payload that each call carries: so small that the whole call has about 300 bytes, if not given. */
   readonly payloadBytes?: number;
 }

@@ -36,9 +36,9 @@ async function startWays(
   const folder = newFolder();
   const ground = { enginePort: engine.port, jwksPort: engine.gatewayJwksPort, certificates, folder };
   const direct = await startDirect(ground);
-  const token = engine.keys.bearer(`${NAMESPACE}:write`);
+  const authorization = engine.keys.bearer(`${NAMESPACE}:write`);
   const gateway = await starters.get('gateway')?.(ground);
-  const ways = [{ ...direct, target: { ...direct.target, token } }];
+  const ways = [{ ...direct, target: { ...direct.target, authorization } }];
   return gateway === undefined ? ways : [...ways, gateway];
 }
 

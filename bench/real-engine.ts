@@ -121,7 +121,7 @@ async function prepareNamespace(
       const caller = {
         serverName: ENGINE_NAME,
         namespace: NAMESPACE,
-        token: engine.keys.bearer(permission),
+        authorization: engine.keys.bearer(permission),
       };
       await repeatUntilOk(() =>
         withSession(ground, (session) => callUnary(session, prepare(caller, method, '5S', request))),

@@ -1,4 +1,3 @@
-import { ENGINE_TOKEN_HEADER } from '../packages/gatehouse/src/core/engine/engine-config.ts';
 import { field, grpcFrame, message, numberField } from './protobuf.ts';
 
 /** One call as an SDK sends it: HTTP/2 headers as a flat list, and one gRPC frame. */
@@ -12,7 +11,7 @@ export interface Caller {
   /** Name of the endpoint, sent as `:authority`. */
   readonly serverName: string;
   readonly namespace: string;
-  readonly token?: string;
+  readonly authorization?: string;
   readonly payloadBytes?: number;
 }
 
@@ -65,6 +64,6 @@ export function prepare(caller: Caller, method: string, timeout: string, request
   headers.push('grpc-timeout', timeout, 'user-agent', 'grpc-node-js/1.14.7');
   headers.push('temporal-namespace', caller.namespace);
   headers.push('client-name', 'temporal-typescript', 'client-version', '1.24.0');
-  if (caller.token !== undefined) headers.push(ENGINE_TOKEN_HEADER, caller.token);
+  if (caller.authorization !== undefined) headers.push('authorization', caller.authorization);
   return { headers, body: grpcFrame(request) };
 }

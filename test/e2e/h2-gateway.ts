@@ -149,7 +149,6 @@ const gateway = await startGateway({
       serverName: 'engine.test',
       tls: { ca: internal.certificatePem, cert: gatewayLeaf.certificatePem, key: gatewayLeaf.privateKeyPem },
     }),
-    tokenHeader: 'authorization',
     mintToken: (id, role) => `Bearer ${id} ${role}`,
     healthy: () => true,
   },

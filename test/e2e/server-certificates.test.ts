@@ -53,7 +53,7 @@ async function show(t: TestContext, path: Path): Promise<Shown> {
 }
 
 async function isEngineBelieved({ port, ca }: Shown, serverName: string): Promise<boolean> {
-  const tls = { serverName, ca, cert: '', key: '', tokenHeader: 'authorization' };
+  const tls = { serverName, ca, cert: '', key: '' };
   const target = { address: { host: '127.0.0.1', port }, tls };
   const answer = await callEngine(target, '/service/Method', new Uint8Array(), undefined);
   return answer.status !== 14;

@@ -76,7 +76,6 @@ function relayed(ask: Fields): Promise<EngineReply | Refusal> {
   const deps = {
     pool: poolOf(ask),
     deadlines,
-    tokenHeader: 'authorization',
     mintToken: () => 'Bearer of nothing',
     engineAuthority: 'localhost',
   };

@@ -154,7 +154,6 @@ const deps: GrpcDoorDeps = {
   relay: {
     pool,
     deadlines: new Deadlines(() => systemClock.monotonicMs()),
-    tokenHeader: 'authorization',
     mintToken: () => 'Bearer of nothing',
     engineAuthority: 'engine.test',
   },

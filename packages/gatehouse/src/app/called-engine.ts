@@ -11,7 +11,6 @@ export function engineForGateway(engine: CalledEngine): GatewayOptions['engine']
       const { serverName, ca, cert, key } = engine.tls;
       return { ...engine.address, serverName, tls: { ca, cert, key } };
     },
-    tokenHeader: engine.tls.tokenHeader,
     mintToken: (namespaceId, role) => engine.tokens.mintToken(namespaceId, role),
     healthy: () => engine.state() === 'ready',
   };

@@ -55,7 +55,6 @@ export function engineOf({ engine }: Config): EngineChoice {
       kind: 'external',
       address,
       serverName: engine.serverName,
-      tokenHeader: engine.tokenHeader,
       caFile,
       certFile: certificateFile,
       keyFile,

@@ -90,7 +90,6 @@ export async function startScriptedSite(
     sealing: { ...noSealing, keysFor: asked('keysFor', noSealing.keysFor) },
     engine: {
       target: asked('target', () => parties.engineTarget(enginePort)),
-      tokenHeader: 'authorization',
       mintToken: asked('mintToken', (id, role) => `Bearer ${id} ${role}`),
       healthy: () => true,
     },

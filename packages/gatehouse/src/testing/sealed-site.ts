@@ -76,7 +76,6 @@ export async function startSealedSite(): Promise<SealedSite> {
     },
     engine: {
       target: () => parties.engineTarget(engine.port),
-      tokenHeader: 'authorization',
       mintToken: (id, role) => `Bearer ${id} ${role}`,
       healthy: () => true,
     },

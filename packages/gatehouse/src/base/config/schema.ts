@@ -116,13 +116,6 @@ const engine = z
       .min(1)
       .default('engine-frontend')
       .describe('Name in the certificate of its frontend.'),
-    tokenHeader: z
-      .string()
-      .regex(/^[a-z][a-z0-9-]*$/)
-      .default('authorization')
-      .describe(
-        'Where it looks for our token: its `authHeaderName`. Any other name costs less than the default.',
-      ),
     caFile: file.optional().describe('PEM of the CA of that certificate. Needed with `address`.'),
     certificateFile: file
       .optional()

@@ -68,7 +68,7 @@ export interface AuditWriterOptions {
   readonly checkpointMs?: number;
   /**
    * The longest that a relaxed record waits for company; what a killed process can lose of them. Each group
-   * costs about 0.35 ms of CPU, however large: 10 ms are 3.5 % of a core at most, 20 ms half of that.
+   * costs about 0.35 ms of CPU, however large: 20 ms are 2 % of a core at most.
    */
   readonly relaxedDelayMs?: number;
   /** The longest that a relaxed record is written but not synced: only a loss of power can take it then. */
@@ -115,7 +115,7 @@ async function startWriter(
     clock,
     log,
     start: { segment: end.last?.header.segment ?? 1, bytes: end.last?.bytes ?? 0 },
-    relaxedDelayMs: options.relaxedDelayMs ?? 10,
+    relaxedDelayMs: options.relaxedDelayMs ?? 20,
     syncDelayMs: options.syncDelayMs ?? 200,
     queueBytesMax: options.queueBytesMax ?? 33_554_432,
   });

@@ -9,8 +9,6 @@ export interface EngineTls {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
-  /** In which header it looks for a token: its `authHeaderName`. */
-  readonly tokenHeader: string;
 }
 
 export interface EngineAddress {
@@ -69,8 +67,7 @@ export function openEngineSession(address: EngineAddress, tls: EngineTls): Engin
       if (failure !== undefined || session.destroyed) {
         return Promise.resolve({ status: 14, message: failure ?? 'connection closed', body: NOTHING });
       }
-      const headers = token === undefined ? {} : { [tls.tokenHeader]: token };
-      return callOnce(session, { path, message, headers, timeoutMs }, () => failure);
+      return callOnce(session, { path, message, token, timeoutMs }, () => failure);
     },
     close: () => session.destroy(),
   };
@@ -95,7 +92,7 @@ export async function callEngine(
 interface Call {
   readonly path: string;
   readonly message: Uint8Array;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly token: string | undefined;
   readonly timeoutMs: number;
 }
 
@@ -111,7 +108,7 @@ function callOnce(
       te: 'trailers',
       'content-type': 'application/grpc',
       'grpc-timeout': `${call.timeoutMs}m`,
-      ...call.headers,
+      ...(call.token === undefined ? {} : { authorization: call.token }),
     });
     const chunks: Buffer[] = [];
     let bytes = 0;

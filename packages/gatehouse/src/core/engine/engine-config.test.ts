@@ -74,7 +74,6 @@ test('the authorizer, the claim mapper and the audience are all named', () => {
     jwtKeyProvider: { keySourceURIs: [`https://127.0.0.1:${ports.jwks}/jwks.json`], refreshInterval: '1m' },
     permissionsClaimName: 'permissions',
     audience: 'gatehouse-engine',
-    authHeaderName: 'gatehouse-token',
     authorizer: 'default',
     claimMapper: 'default',
   });

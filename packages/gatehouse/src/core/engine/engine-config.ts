@@ -11,13 +11,6 @@ import { buildDatastores, type EngineStorage } from './engine-storage.ts';
 
 /** The audience that our tokens carry; an empty one would switch the check off. */
 export const ENGINE_AUDIENCE = 'gatehouse-engine';
-
-/**
- * Where an engine that we run looks for our tokens. HTTP/2 libraries send `authorization` in full with every call, so
- * that its length tells a listener nothing of a password (RFC 7541 section 7.1.3); a signed token has nothing to guess,
- * and any other name is one byte from the second call on.
- */
-export const ENGINE_TOKEN_HEADER = 'gatehouse-token';
 /** Server name in the frontend's certificate. */
 export const FRONTEND_NAME = 'engine-frontend';
 /** Server name in the certificate that the engine's services show one another. */
@@ -60,7 +53,6 @@ export function buildEngineConfig(options: EngineConfigOptions): string {
           },
           permissionsClaimName: 'permissions',
           audience: ENGINE_AUDIENCE,
-          authHeaderName: ENGINE_TOKEN_HEADER,
           authorizer: 'default',
           claimMapper: 'default',
         },

@@ -3,7 +3,7 @@ import { generateInternalCa, generateServiceCertificate } from '#base/pki/genera
 import type { Clock } from '#base/runtime/clock';
 import { makePrivateFolder, writeFileAtomic } from '#base/runtime/safe-file';
 import type { EngineTls } from './engine-call.ts';
-import { ENGINE_TOKEN_HEADER, FRONTEND_NAME, INTERNODE_NAME } from './engine-config.ts';
+import { FRONTEND_NAME, INTERNODE_NAME } from './engine-config.ts';
 
 /** The certificates between gateway and engine, and inside the engine (engine.md section 2). */
 export interface EnginePki {
@@ -126,7 +126,6 @@ async function makeLeaves(
     ca: authorities.internal.certificatePem,
     cert: gateway.certificatePem,
     key: gateway.privateKeyPem,
-    tokenHeader: ENGINE_TOKEN_HEADER,
   });
   const jwks = await generateServiceCertificate({
     ca: authorities.internal,

@@ -49,7 +49,6 @@ async function options(
   return {
     address: { host: '127.0.0.1', port: fake.port },
     serverName: fake.tls.serverName,
-    tokenHeader: fake.tls.tokenHeader,
     caFile: join(root, 'caFile'),
     certFile: join(root, 'certFile'),
     keyFile: join(root, 'keyFile'),

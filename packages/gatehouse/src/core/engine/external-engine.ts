@@ -15,8 +15,6 @@ export interface ExternalEngineOptions {
   readonly address: EngineAddress;
   /** The name in the certificate of the engine's frontend. */
   readonly serverName: string;
-  /** Its `global.authorization.authHeaderName`, in lower case. */
-  readonly tokenHeader: string;
   /** PEM files, read again when they change: the CA of the frontend, and what the gateway shows. */
   readonly caFile: string;
   readonly certFile: string;
@@ -100,10 +98,10 @@ export async function connectExternalEngine(options: ExternalEngineOptions): Pro
 }
 
 function notReady(options: ExternalEngineOptions, detail: string): EngineError {
-  const { address, jwks, tokenHeader } = options;
+  const { address, jwks } = options;
   return new EngineError(
     `the engine at ${address.host}:${address.port} is not ready (${detail}). Its keySourceURIs must name ` +
-      `http://${jwks.host}:${jwks.port}/jwks.json, its audience must be gatehouse-engine, its authHeaderName ${tokenHeader}`,
+      `http://${jwks.host}:${jwks.port}/jwks.json, its audience must be gatehouse-engine`,
   );
 }
 
@@ -117,11 +115,10 @@ async function readTls(options: ExternalEngineOptions): Promise<EngineTls> {
     read(options.certFile),
     read(options.keyFile),
   ]);
-  const { serverName, tokenHeader } = options;
   // An empty CA would make Node trust the public roots.
   if (!ca.includes('-----BEGIN CERTIFICATE-----'))
     throw new EngineError(`${options.caFile} holds no certificate`);
-  return Object.freeze({ serverName, ca, cert, key, tokenHeader });
+  return Object.freeze({ serverName: options.serverName, ca, cert, key });
 }
 
 /** Runs a task again and again; a fault is logged and what was there before stays. */

@@ -17,11 +17,10 @@ export interface FakeEngineOptions {
   /** False: anybody gets a session. */
   readonly asksForCertificate?: boolean;
   /** The gRPC status of every call but GetSystemInfo. */
-  readonly status: (token: string | undefined) => number | Promise<number>;
+  readonly status: (authorization: string | undefined) => number | Promise<number>;
 }
 
 const HOUR_MS = 3_600_000;
-const TOKEN_HEADER = 'fake-token';
 
 export async function startFakeEngine(options: FakeEngineOptions): Promise<FakeEngine> {
   const nowMs = Date.now();
@@ -48,7 +47,7 @@ export async function startFakeEngine(options: FakeEngineOptions): Promise<FakeE
     rejectUnauthorized: asks,
   });
   server.on('stream', (stream, headers) => {
-    void answer(stream, headers[':path'], headers[TOKEN_HEADER]?.toString(), options);
+    void answer(stream, headers[':path'], headers.authorization, options);
   });
   server.on('sessionError', () => undefined);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -60,7 +59,6 @@ export async function startFakeEngine(options: FakeEngineOptions): Promise<FakeE
       ca: ca.certificatePem,
       cert: gateway.certificatePem,
       key: gateway.privateKeyPem,
-      tokenHeader: TOKEN_HEADER,
     },
     close: () => closeServer(server),
   };
@@ -69,12 +67,12 @@ export async function startFakeEngine(options: FakeEngineOptions): Promise<FakeE
 async function answer(
   stream: ServerHttp2Stream,
   path: string | undefined,
-  token: string | undefined,
+  authorization: string | undefined,
   options: FakeEngineOptions,
 ): Promise<void> {
   stream.on('error', () => undefined);
   const info = path === GET_SYSTEM_INFO;
-  const status = info ? 0 : await options.status(token);
+  const status = info ? 0 : await options.status(authorization);
   if (stream.destroyed) return;
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': String(status) }));

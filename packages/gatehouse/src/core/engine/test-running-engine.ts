@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#base/runtime/clock';
-import { ENGINE_TOKEN_HEADER, FRONTEND_NAME } from './engine-config.ts';
+import { FRONTEND_NAME } from './engine-config.ts';
 import { engineHome } from './engine-home.ts';
 import type { EnginePorts } from './engine-ports.ts';
 import { isAlive } from './process-signals.ts';
@@ -32,7 +32,7 @@ export async function testRunningEngine(home: string, clock: Clock): Promise<Run
     read('gateway.key'),
   ]);
   const ports = JSON.parse(portsText) as EnginePorts;
-  const tls = { serverName: FRONTEND_NAME, ca, cert, key, tokenHeader: ENGINE_TOKEN_HEADER };
+  const tls = { serverName: FRONTEND_NAME, ca, cert, key };
   const nexusEnabled = config.includes('httpPort');
   const groups = await Promise.all([
     checkFrontendTls({ address: { host: '127.0.0.1', port: ports.grpc.frontend }, tls, clock }),

@@ -158,7 +158,6 @@ function openGateway(
         serverName: 'engine.test',
         tls: { ca: serverCa.certificatePem },
       }),
-      tokenHeader: 'authorization',
       mintToken: (id, role) => `Bearer ${id} ${role}`,
       healthy,
     },

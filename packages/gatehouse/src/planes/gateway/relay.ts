@@ -27,7 +27,6 @@ export interface EngineReply {
 export interface RelayDeps {
   readonly pool: EnginePool;
   readonly deadlines: Deadlines;
-  readonly tokenHeader: string;
   readonly mintToken: (namespaceId: string, role: 'read' | 'write') => string;
   readonly engineAuthority: string;
 }
@@ -162,7 +161,7 @@ export class Relay implements Deadlined {
       'application/grpc',
       'te',
       'trailers',
-      this.#deps.tokenHeader,
+      'authorization',
       this.#deps.mintToken(namespace.id, role),
     ];
     // Without a deadline none is sent: the engine refuses polls without one, and says so itself.

@@ -57,8 +57,6 @@ export interface GatewayOptions {
   readonly sealing: Sealing;
   readonly engine: {
     target(): EngineTarget;
-    /** In which header it looks for a token, lower case. */
-    readonly tokenHeader: string;
     mintToken(namespaceId: string, role: 'read' | 'write'): string;
     healthy(): boolean;
   };
@@ -116,7 +114,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     relay: {
       pool,
       deadlines,
-      tokenHeader: options.engine.tokenHeader,
       mintToken: options.engine.mintToken,
       engineAuthority: options.engine.target().serverName,
     },
