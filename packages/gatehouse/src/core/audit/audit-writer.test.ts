@@ -119,6 +119,30 @@ test('all that waits is written at once: one write and one sync for a group, nev
   await assertVerified(folder);
 });
 
+test('where several wait together, the next sync waits a little for more of them; who is alone does not wait', async (t) => {
+  const files = faultyFiles();
+  const writer = await openTestWriter(await temporaryFolder(t), { files });
+  const strict = (): Promise<void> => writer.appendStrict(sampleEvent());
+  const turns = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await strict();
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  await strict();
+  await Promise.all([strict(), strict(), strict(), strict()]);
+  const { syncs } = files;
+  const early = strict();
+  await turns();
+  const late = strict();
+  await turns();
+  assert.equal(files.syncs, syncs);
+  t.mock.timers.tick(5);
+  await Promise.all([early, late]);
+  assert.equal(files.syncs, syncs + 1);
+  t.mock.timers.reset();
+  await writer.close();
+});
+
 for (const code of ['ENOSPC', 'EIO']) {
   test(`F-11 F-12 ${code}: not writable, nothing dropped, no torn file, well again by itself`, async (t) => {
     const folder = await temporaryFolder(t);

@@ -64,6 +64,12 @@ interface Batch {
 const BATCH_BYTES_MAX = 1_048_576;
 /** A sync that takes longer counts as a failed store: callers are refused, not queued (F-12). */
 const STALL_MS = 2_000;
+/**
+ * A sync costs the same for one as for fifty. Where so many waited for the last one, the next waits so long for more of
+ * them. Whoever calls alone does not wait: there were no others the last time either.
+ */
+const COMPANY_MIN = 4;
+const COMPANY_DELAY_MS = 2;
 const RETRY_FIRST_MS = 20;
 const NOTHING = Buffer.alloc(0);
 const ROOM_BYTES_MIN = 4_096;
@@ -96,6 +102,9 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let immediate: NodeJS.Immediate | undefined;
+  let soon: NodeJS.Timeout | undefined;
+  /** How many waited for the group before. */
+  let company = 0;
   let syncTimer: NodeJS.Timeout | undefined;
   let closeByMs = Number.POSITIVE_INFINITY;
   let gaveUp = false;
@@ -103,23 +112,30 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
   let roomBytes = ROOM_BYTES_MIN;
   let cause: unknown;
 
-  const isUrgent = (batch: Batch): boolean =>
-    batch.waiters.length > 0 ||
+  const isUrgent = (batch: Batch): boolean => batch.waiters.length > 0 || isPressing();
+
+  /** Not to be put off, whoever waits. */
+  const isPressing = (): boolean =>
     queue.length > 1 ||
     stats.queuedBytes >= Math.min(BATCH_BYTES_MAX, options.queueBytesMax) ||
     closeByMs !== Number.POSITIVE_INFINITY;
 
+  const waitsForCompany = (): boolean => company >= COMPANY_MIN && !isPressing();
+
   const schedule = (): void => {
     const first = queue[0];
     if (running !== undefined || first === undefined || gaveUp) return;
-    if (isUrgent(first)) immediate ??= setImmediate(start);
+    if (isUrgent(first) && waitsForCompany()) soon ??= setTimeout(start, COMPANY_DELAY_MS);
+    else if (isUrgent(first)) immediate ??= setImmediate(start);
     else timer ??= setTimeout(start, options.relaxedDelayMs);
   };
 
   const start = (): void => {
     clearTimeout(timer);
+    clearTimeout(soon);
     if (immediate !== undefined) clearImmediate(immediate);
     timer = undefined;
+    soon = undefined;
     immediate = undefined;
     running ??= run().finally(() => {
       running = undefined;
@@ -156,7 +172,7 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
       gaveUp = !(await commitUntilDone(underWay));
       if (gaveUp) return;
       underWay = undefined;
-    } while (queue[0] !== undefined && isUrgent(queue[0]));
+    } while (queue[0] !== undefined && isUrgent(queue[0]) && !waitsForCompany());
   };
 
   /** False only where the writer is closing and time is up: the batch is lost, and `close` says so. */
@@ -187,6 +203,7 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
     stats.commits += 1;
     stats.queuedLines -= batch.lines;
     stats.queuedBytes -= batch.bytes;
+    company = batch.waiters.length;
     for (const waiter of batch.waiters) waiter.resolve();
   };
 
