@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
+import { refuse } from '#base/model/refusals';
 import { messageType } from '#base/proto/api-registry';
-import { MessageScanner } from '#base/proto/scan-message';
+import { Fault, MessageScanner } from '#base/proto/scan-message';
 import { requestTables } from '#base/proto/wire-tables';
 import { requestTable } from '#testing/fuzz/request-table';
 import { messageOfJson } from '#testing/fuzz/sample-messages';
@@ -23,8 +24,9 @@ export function fuzz(bytes: Buffer): void {
   const sealed = unlessRefused(
     () =>
       sealNexusError(content, kind, (failure) => {
-        if (!scanner.scan(failureTable, failure)) throw new Error(`a failure that is ${scanner.fault}`);
-        return failure;
+        if (scanner.scan(failureTable, failure)) return failure;
+        if (scanner.fault === Fault.tooDeep) throw refuse('message_malformed');
+        throw new Error(`a failure that is ${scanner.fault}`);
       }),
     'message_malformed',
   );

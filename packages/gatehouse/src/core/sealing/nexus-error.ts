@@ -1,7 +1,7 @@
 import { fromBinary, fromJson, type JsonObject, toBinary, toJson } from '@bufbuild/protobuf';
 import { refuse } from '#base/model/refusals';
 import { messageType } from '#base/proto/api-registry';
-import { type NexusFailure, nexusFailureOf, temporalFailureOf } from './nexus-failure.ts';
+import { DEPTH, type NexusFailure, nexusFailureOf, temporalFailureOf } from './nexus-failure.ts';
 
 /** What a Nexus handler answers where an operation did not succeed, and where the handler itself failed. */
 export type NexusErrorKind = 'operation' | 'handler';
@@ -24,7 +24,7 @@ export function sealNexusError(
   seal: (failure: Uint8Array) => Uint8Array | undefined,
 ): Uint8Array | undefined {
   const type = messageType(TYPES[kind]);
-  const { failure, ...rest } = toJson(type, fromBinary(type, content)) as ErrorJson;
+  const { failure, ...rest } = toJson(type, fromBinary(type, content, DEPTH)) as ErrorJson;
   if (failure === undefined) return undefined;
   if (!hasJsonDetails(failure)) throw refuse('message_malformed', { publicDetail: NOT_JSON });
   const canceled = kind === 'operation' && rest['operationState'] === 'canceled';

@@ -10,6 +10,12 @@ export interface NexusFailure {
   readonly cause?: NexusFailure;
 }
 
+/**
+ * The scanner has bounded how deep a failure is nested, by more levels than the library takes by itself; what is made of
+ * it has a few more, and is scanned again.
+ */
+export const DEPTH = { recursionLimit: 250 } as const;
+
 const FAILURE_TYPE = 'temporal.api.failure.v1.Failure';
 
 /**
@@ -25,13 +31,13 @@ export function temporalFailureOf(failure: NexusFailure, canceled: boolean): Uin
       ? { message, stackTrace, canceledFailureInfo: {}, ...(cause === undefined ? {} : { cause }) }
       : converted;
   const type = messageType(FAILURE_TYPE);
-  return toBinary(type, fromJson(type, told));
+  return toBinary(type, fromJson(type, told, DEPTH));
 }
 
 /** The nexus.v1.Failure that the engine takes for exactly this failure.v1.Failure, whose words are sealed. */
 export function nexusFailureOf(sealed: Uint8Array): JsonObject {
   const type = messageType(FAILURE_TYPE);
-  const { message = '', ...details } = asObject(toJson(type, fromBinary(type, sealed)));
+  const { message = '', ...details } = asObject(toJson(type, fromBinary(type, sealed, DEPTH)));
   return {
     message,
     metadata: { type: FAILURE_TYPE },
@@ -69,7 +75,7 @@ function kindOf(failure: NexusFailure): JsonObject {
 /** SDKs put a whole failure there, causes and all, without its message. */
 function temporalKind(failure: NexusFailure): JsonObject {
   const type = messageType(FAILURE_TYPE);
-  return asObject(toJson(type, fromJson(type, detailsOf(failure), { ignoreUnknownFields: true })));
+  return asObject(toJson(type, fromJson(type, detailsOf(failure), { ...DEPTH, ignoreUnknownFields: true })));
 }
 
 function operationErrorKind({ state }: JsonObject): JsonObject {

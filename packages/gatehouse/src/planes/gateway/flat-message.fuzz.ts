@@ -27,8 +27,14 @@ function decode(message: Uint8Array, field: number): { texts: string[]; flag: bo
       const [number, type] = reader.tag();
       if (type === 3 || type === 4) return undefined;
       if (number === field && type === 0) flag = reader.bool();
-      else if (number === field && type === 2) texts.push(Buffer.from(reader.bytes()).toString('utf8'));
-      else reader.skip(type, number);
+      else if (type === 2) {
+        // The reader would cut a longer length down to 32 bits; the engine's refuses it.
+        const length = Number(reader.uint64());
+        const content = message.subarray(reader.pos, reader.pos + length);
+        if (content.length < length) return undefined;
+        if (number === field) texts.push(Buffer.from(content).toString('utf8'));
+        reader.pos += length;
+      } else reader.skip(type, number);
       if (reader.pos > reader.len) return undefined;
     }
   } catch {
