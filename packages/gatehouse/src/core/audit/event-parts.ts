@@ -101,7 +101,7 @@ function flat(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 
-// Three decimals are a microsecond. What is no number would break the line's form.
+/** A number of a line. Three decimals are a microsecond; what is no number would break the line's form. */
 export function numberText(value: number): number {
   if (Number.isInteger(value)) return value;
   return Number.isFinite(value) ? Math.round(value * 1000) / 1000 : -1;

@@ -13,7 +13,10 @@ import type { SegmentFiles } from './segment-files.ts';
  * what was synced survives a loss of power. A line given is kept until it is synced, whatever fails.
  */
 export interface GroupCommit {
-  /** Queues a line for a segment: a copy of a room's first bytes. Segments only ever grow by one; the first line of a new one creates its file. */
+  /**
+   * Queues a line for a segment: a copy of a room's first bytes. Segments only ever grow by one; the first line of a
+   * new one creates its file.
+   */
   push(room: Buffer, bytes: number, segment: number): void;
   /**
    * Resolves when all lines pushed so far are on disk; asks for that at once.
