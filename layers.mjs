@@ -1,7 +1,7 @@
 // The one table of layers: folder -> folders it may import (besides itself). Read by the check and by
 // docs/architecture.md. A new folder needs a line here, with its reason in the commit.
 export const storeys = {
-  base: ['model', 'runtime', 'config', 'proto', 'crypto', 'pki', 'wire', 'store'],
+  base: ['model', 'runtime', 'config', 'proto', 'crypto', 'pki', 'wire', 'http2', 'store'],
   core: ['access', 'audit', 'engine', 'identity', 'limits', 'sealing', 'tokens'],
   planes: ['gateway'],
 };
@@ -16,10 +16,20 @@ export const layers = {
   'base/crypto': ['base/model', 'base/runtime', 'base/wire'],
   'base/pki': ['base/model', 'base/runtime'],
   'base/wire': ['base/model', 'base/runtime', 'base/pki'],
+  // HTTP/2 is spoken on connections whose TLS base/wire has made.
+  'base/http2': ['base/model', 'base/runtime', 'base/wire'],
   'base/store': ['base/model', 'base/runtime', 'base/crypto', 'base/wire'],
   'core/access': ['base/model', 'base/proto'],
   'core/audit': ['base/model', 'base/runtime', 'base/crypto'],
-  'core/engine': ['base/model', 'base/runtime', 'base/wire', 'base/pki', 'base/proto', 'base/crypto'],
+  'core/engine': [
+    'base/model',
+    'base/runtime',
+    'base/wire',
+    'base/http2',
+    'base/pki',
+    'base/proto',
+    'base/crypto',
+  ],
   'core/identity': ['base/model', 'base/runtime', 'base/crypto', 'base/pki', 'base/store'],
   // Tokens of the engine that leave the platform, bound to their namespace.
   'core/tokens': ['base/model', 'base/runtime', 'base/crypto'],
@@ -38,6 +48,7 @@ export const restricted = [
     modules: ['node:tls', 'node:http2', 'node:net', 'node:http', 'node:https'],
     only: [
       'base/wire',
+      'base/http2',
       // A KMS is reached with a CA of its own, which `fetch` cannot be given.
       'base/crypto/kms-adapters/https',
       'core/engine',

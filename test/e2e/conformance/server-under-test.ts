@@ -4,12 +4,13 @@
 
 import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { Secret } from '../../../packages/gatehouse/src/base/crypto/secret.ts';
 import { createTokenKeyring } from '../../../packages/gatehouse/src/base/crypto/token-keyring.ts';
+import { ClientConnection } from '../../../packages/gatehouse/src/base/http2/client-connection.ts';
+import { serveHttp2 } from '../../../packages/gatehouse/src/base/http2/serve-http2.ts';
 import { defaultLimits } from '../../../packages/gatehouse/src/base/model/limits.ts';
 import {
   generateCa,
@@ -26,7 +27,6 @@ import {
 import { systemClock } from '../../../packages/gatehouse/src/base/runtime/clock.ts';
 import { createLog } from '../../../packages/gatehouse/src/base/runtime/log.ts';
 import { REQUEST_BYTES_MAX } from '../../../packages/gatehouse/src/base/wire/grpc-message.ts';
-import { startHttp2Session } from '../../../packages/gatehouse/src/base/wire/http2-session.ts';
 import { EnginePool } from '../../../packages/gatehouse/src/core/engine/engine-pool.ts';
 import { Limits } from '../../../packages/gatehouse/src/core/limits/limits.ts';
 import { Deadlines } from '../../../packages/gatehouse/src/planes/gateway/deadlines.ts';
@@ -122,12 +122,16 @@ async function startEngine(): Promise<number> {
   return (front.address() as AddressInfo).port;
 }
 
+const requestUnary: ClientConnection['request'] = function (this: ClientConnection, fields, frame, reader) {
+  const renamed = fields.map((text) => (text === STAND_IN ? UNARY : text));
+  return ClientConnection.prototype.request.call(this, renamed, frame, reader);
+};
+
 class ConformancePool extends EnginePool {
-  override request(session: ClientHttp2Session, headers: readonly string[]): ClientHttp2Stream {
-    return super.request(
-      session,
-      headers.map((text) => (text === STAND_IN ? UNARY : text)),
-    );
+  override ready(): ClientConnection | undefined {
+    const connection = super.ready();
+    if (connection !== undefined) connection.request = requestUnary;
+    return connection;
   }
 }
 
@@ -181,15 +185,15 @@ const server = createServer({ noDelay: true }, (socket) => {
     admitted: true,
   };
   // The suite's clients know no server name, without which our TLS admits nobody.
-  const session = startHttp2Session(socket as TLSSocket, {
+  serveHttp2(socket as TLSSocket, {
     streamsMax: limits.streamsMax,
     now: () => deps.recorder.now(),
     onFault: () => undefined,
-  });
-  session.on('error', () => undefined);
-  session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
-    const path = headers[':path'] === UNARY ? STAND_IN : headers[':path'];
-    serveGrpcStream(deps, connection, load, stream, { ...headers, ':path': path }, rawHeaders);
+    onStream: (stream) => {
+      const fields = stream.fields.map((text) => (text === UNARY ? STAND_IN : text));
+      serveGrpcStream(deps, connection, load, Object.assign(stream, { fields }));
+    },
+    onBug: (error) => log.error('a connection could not be served', { error }),
   });
 });
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

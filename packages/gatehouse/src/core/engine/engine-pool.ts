@@ -1,5 +1,5 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
-import { connect as connectTls, type SecureContextOptions } from 'node:tls';
+import { connect, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { ClientConnection } from '#base/http2/client-connection';
 import { refuse } from '#base/model/refusals';
 import { createBackoff } from '#base/runtime/backoff';
 import type { Log } from '#base/runtime/log';
@@ -28,14 +28,20 @@ const AGE_MAX_MS = 240_000;
 // A connection that is being replaced still carries its long polls, which last 70 s at most.
 const DRAIN_MS = 80_000;
 const CONNECT_TIMEOUT_MS = 5000;
-const HEADER_LIST_BYTES_MAX = 65_535;
-const STREAM_WINDOW = 1024 * 1024;
-const CONNECTION_WINDOW = 16 * 1024 * 1024;
+const limits = {
+  streamsMax: 0,
+  peerStreamsMax: 100_000,
+  // Told of the limit, the engine fails one call whose trailers are longer; the others go on (T-095).
+  headerBytesMax: 65_535,
+  headerFieldsMax: 128,
+  streamWindow: 1024 * 1024,
+  connectionWindow: 16 * 1024 * 1024,
+};
 
 interface Slot {
-  session: ClientHttp2Session | undefined;
+  session: ClientConnection | undefined;
   /** Callers waiting for the first connection. */
-  waiting: ((session: ClientHttp2Session | undefined) => void)[];
+  waiting: ((session: ClientConnection | undefined) => void)[];
   retry: NodeJS.Timeout | undefined;
   readonly backoff: ReturnType<typeof createBackoff>;
 }
@@ -59,32 +65,24 @@ export class EnginePool {
   }
 
   /** A session that can take a request now, or undefined. */
-  ready(): ClientHttp2Session | undefined {
+  ready(): ClientConnection | undefined {
     for (let tried = 0; tried < this.#slots.length; tried += 1) {
       this.#next = (this.#next + 1) % this.#slots.length;
       const session = this.#slots[this.#next]?.session;
-      if (session !== undefined && !session.closed && !session.destroyed) return session;
+      if (session !== undefined && !session.isClosing) return session;
     }
     return undefined;
   }
 
   /** Waits for a connection that is being made. @throws Refusal `engine_unavailable` if there is none. */
-  async acquire(): Promise<ClientHttp2Session> {
+  async acquire(): Promise<ClientConnection> {
     const now = this.ready();
     if (now !== undefined) return now;
     const slot = this.#slots.find((candidate) => candidate.retry === undefined);
     if (slot === undefined || this.#closed) throw refuse('engine_unavailable', { detail: 'not connected' });
-    const session = await new Promise<ClientHttp2Session | undefined>((resolve) =>
-      slot.waiting.push(resolve),
-    );
+    const session = await new Promise<ClientConnection | undefined>((resolve) => slot.waiting.push(resolve));
     if (session === undefined) throw refuse('engine_unavailable', { detail: 'not connected' });
     return session;
-  }
-
-  /** Opens a request stream. @throws whatever http2 throws when the session has just closed. */
-  request(session: ClientHttp2Session, headers: readonly string[]): ClientHttp2Stream {
-    // Node 24 takes a flat list of names and values, which costs less than an object per call.
-    return session.request(headers as unknown as string[]);
   }
 
   async close(): Promise<void> {
@@ -101,54 +99,50 @@ export class EnginePool {
     if (this.#closed) return;
     slot.retry = undefined;
     const { host, port, serverName, tls } = this.#options.target();
-    const session = connect(`https://${serverName}:${port}`, {
-      createConnection: () =>
-        connectTls({
-          host,
-          port,
-          servername: serverName,
-          ...tls,
-          minVersion: 'TLSv1.3',
-          rejectUnauthorized: true,
-          checkServerIdentity,
-          ALPNProtocols: ['h2'],
-        }),
-      settings: {
-        enablePush: false,
-        initialWindowSize: STREAM_WINDOW,
-        // The runtime ends a connection whose trailers are longer, with the calls of other tenants on it. Told
-        // of the limit, the engine fails the one call instead (T-095).
-        maxHeaderListSize: HEADER_LIST_BYTES_MAX,
-      },
-      peerMaxConcurrentStreams: 100_000,
-      // In MiB: bounds what one connection may hold; replies of 128 MiB must still pass.
-      maxSessionMemory: 512,
+    const socket = connect({
+      host,
+      port,
+      servername: serverName,
+      ...tls,
+      minVersion: 'TLSv1.3',
+      rejectUnauthorized: true,
+      checkServerIdentity,
+      ALPNProtocols: ['h2'],
     });
-    const timeout = setTimeout(() => session.destroy(), CONNECT_TIMEOUT_MS);
-    timeout.unref();
-    let connected = false;
-    session.once('connect', () => {
-      if (this.#closed) {
-        session.destroy();
-        return;
-      }
-      connected = true;
+    const timeout = setTimeout(() => socket.destroy(), CONNECT_TIMEOUT_MS).unref();
+    const failed = (error: unknown): void => this.#options.log.debug('engine connection failed', { error });
+    socket.on('error', failed);
+    let isConnected = false;
+    socket.once('secureConnect', () => {
+      isConnected = true;
       clearTimeout(timeout);
-      session.setLocalWindowSize(CONNECTION_WINDOW);
-      keepAlive(session);
-      slot.backoff.reset();
-      slot.session = session;
-      for (const waiter of slot.waiting.splice(0)) waiter(session);
-      const age = setTimeout(() => this.#replace(slot, session), this.#options.ageMaxMs ?? AGE_MAX_MS);
-      age.unref();
-      session.once('close', () => clearTimeout(age));
+      socket.off('error', failed);
+      this.#connected(slot, socket);
     });
-    session.on('goaway', () => this.#replace(slot, session));
-    session.on('error', (error: Error) => this.#options.log.debug('engine connection failed', { error }));
-    session.once('close', () => {
+    socket.once('close', () => {
       clearTimeout(timeout);
+      if (!isConnected) this.#retry(slot, false);
+    });
+  }
+
+  #connected(slot: Slot, socket: TLSSocket): void {
+    if (this.#closed) {
+      socket.destroy();
+      return;
+    }
+    const session = new ClientConnection(socket, limits, {
+      onGoaway: () => this.#replace(slot, session),
+      onError: (error) => this.#options.log.debug('engine connection failed', { error }),
+    });
+    keepAlive(session);
+    slot.backoff.reset();
+    slot.session = session;
+    for (const waiter of slot.waiting.splice(0)) waiter(session);
+    const age = setTimeout(() => this.#replace(slot, session), this.#options.ageMaxMs ?? AGE_MAX_MS).unref();
+    session.onClose(() => {
+      clearTimeout(age);
       if (slot.session === session) slot.session = undefined;
-      if (!connected || slot.session === undefined) this.#retry(slot, connected);
+      if (slot.session === undefined) this.#retry(slot, true);
     });
   }
 
@@ -159,13 +153,12 @@ export class EnginePool {
     slot.retry.unref();
   }
 
-  #replace(slot: Slot, old: ClientHttp2Session): void {
+  #replace(slot: Slot, old: ClientConnection): void {
     if (slot.session !== old) return;
     slot.session = undefined;
     this.#open(slot);
     old.close();
-    const end = setTimeout(() => old.destroy(undefined, constants.NGHTTP2_NO_ERROR), DRAIN_MS);
-    end.unref();
-    old.once('close', () => clearTimeout(end));
+    const end = setTimeout(() => old.destroy(), DRAIN_MS).unref();
+    old.onClose(() => clearTimeout(end));
   }
 }

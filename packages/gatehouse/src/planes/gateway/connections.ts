@@ -1,6 +1,6 @@
+import { type DrainableConnection, drainConnection } from '#base/http2/drain-connection';
 import type { DirectorySnapshot } from '#base/model/namespace-record';
 import type { Clock } from '#base/runtime/clock';
-import { type DrainableSession, drainSession } from '#base/wire/drain-session';
 import type { Connection } from './identified-call.ts';
 import type { Identifier } from './identify.ts';
 
@@ -13,14 +13,14 @@ const REVOKED_GRACE_MS = 2000;
 const SWEEP_MS = 1000;
 
 /** A connection of either HTTP version. */
-export interface HeldSession extends DrainableSession {
+export interface HeldConnection extends DrainableConnection {
   destroy(): void;
-  on(event: 'close', listener: () => void): unknown;
+  onClose(listener: () => void): void;
 }
 
 interface Held {
   readonly connection: Connection;
-  readonly session: HeldSession;
+  readonly session: HeldConnection;
   readonly ageMaxMs: number;
   drainedAtMs: number | undefined;
   graceMs: number;
@@ -50,12 +50,12 @@ export class Connections {
     return this.#held.size;
   }
 
-  add(connection: Connection, session: HeldSession): void {
+  add(connection: Connection, session: HeldConnection): void {
     // Jitter, so that clients which came together do not all come back together.
     const ageMaxMs = AGE_MAX_MS * (0.9 + Math.random() * 0.2);
     const held: Held = { connection, session, ageMaxMs, drainedAtMs: undefined, graceMs: GRACE_MS };
     this.#held.set(connection.id, held);
-    session.on('close', () => this.#held.delete(connection.id));
+    session.onClose(() => this.#held.delete(connection.id));
     // Its handshake was under way when the door was closed.
     if (this.#stopping) this.#drain(held, this.#clock.monotonicMs(), GRACE_MS);
   }
@@ -85,7 +85,7 @@ export class Connections {
 
   /** Whether a client may still send a call that is served: its final GOAWAY is not out yet. */
   mayGetCalls(): boolean {
-    for (const { session } of this.#held.values()) if (session.closed === false) return true;
+    for (const { session } of this.#held.values()) if (session.isClosing === false) return true;
     return false;
   }
 
@@ -116,6 +116,6 @@ export class Connections {
     if (held.drainedAtMs !== undefined) return;
     held.drainedAtMs = now;
     held.graceMs = graceMs;
-    drainSession(held.session);
+    drainConnection(held.session);
   }
 }

@@ -1,4 +1,6 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { fieldOf, type HeaderFields } from '#base/http2/header-fields';
+import type { StreamReader } from '#base/http2/http2-stream';
+import type { ServerStream } from '#base/http2/server-stream';
 import { asRefusal, refuse } from '#base/model/refusals';
 import { nextRequestId } from '#base/runtime/ids';
 import {
@@ -11,6 +13,7 @@ import {
 import { parseGrpcTimeout } from '#base/wire/grpc-timeout';
 import type { ConnectionLoad } from '#core/limits/connection-load';
 import type { Deadlined, Deadlines } from './deadlines.ts';
+import { discard } from './discard.ts';
 import { isPassedMetadata } from './engine-metadata.ts';
 import { writeGrpcAnswer } from './grpc-answer.ts';
 import { isGrpcContentType } from './grpc-content-type.ts';
@@ -21,7 +24,7 @@ import { Call, type PipelineDeps } from './pipeline.ts';
  * Services of the gateway's own that stream: they take over the stream of an open call. Where `gzip`, messages
  * may be compressed: Java's SDK compresses even its health check.
  */
-export type StreamService = (stream: ServerHttp2Stream, call: Call, head: CallHead, gzip: boolean) => void;
+export type StreamService = (stream: ServerStream, call: Call, head: CallHead, gzip: boolean) => void;
 
 export interface GrpcDoorDeps extends PipelineDeps {
   /** By HTTP/2 path: health and reflection. */
@@ -33,84 +36,134 @@ export function serveGrpcStream(
   deps: GrpcDoorDeps,
   connection: Connection,
   load: ConnectionLoad,
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  rawHeaders: readonly string[],
+  stream: ServerStream,
 ): void {
-  stream.on('error', () => undefined);
-  const { head, fault } = readHead(connection, headers, rawHeaders);
+  const fields = readGrpcFields(stream.fields);
+  const { head, fault } = readHead(connection, fields, stream.fields);
   // Who does not speak gRPC takes a status of 200 for a success (gRPC PROTOCOL-HTTP2, Content-Type).
-  const httpStatus = isGrpcContentType(headers['content-type']) ? 200 : 415;
+  const httpStatus = isGrpcContentType(fields.contentType) ? 200 : 415;
   const call = new Call(deps, head, load, (answer) =>
     writeGrpcAnswer(stream, answer, head.requestId, httpStatus),
   );
-  stream.on('close', () => call.cancel());
-  if (fault !== undefined) return call.refuse(fault);
   const service = deps.streamServices.get(head.path);
-  const gzip = headers['grpc-encoding'] === 'gzip';
-  if (service?.open === true) return service.serve(stream, call, head, gzip);
-  if (!call.open()) return undefined;
-  if (service !== undefined) return service.serve(stream, call, head, gzip);
-  return gatherMessage(call, { load, deadlines: deps.relay.deadlines }, stream, headers['grpc-encoding']);
+  const gzip = fields.encoding === 'gzip';
+  const serve = service?.serve;
+  const isRefused = fault !== undefined || (service?.open !== true && !call.open());
+  if (fault !== undefined) call.refuse(fault);
+  if (serve !== undefined && !isRefused) return serve(stream, call, head, gzip);
+  return stream.read(new MessageReader(call, load, deps.relay.deadlines, stream, fields.encoding));
+}
+
+/** What the wire stage looks at of a request's headers. */
+interface GrpcFields {
+  method: string;
+  path: string;
+  authority: string | undefined;
+  host: string;
+  contentType: string | undefined;
+  timeout: string | undefined;
+  encoding: string | undefined;
+  hasNamespace: boolean;
+  hasBinaryNamespace: boolean;
+}
+
+/** One pass over the headers; what is sent twice is joined, and then mostly refused. */
+function readGrpcFields(sent: HeaderFields): GrpcFields {
+  const fields: GrpcFields = {
+    method: '',
+    path: '',
+    authority: undefined,
+    host: '',
+    contentType: undefined,
+    timeout: undefined,
+    encoding: undefined,
+    hasNamespace: false,
+    hasBinaryNamespace: false,
+  };
+  for (let at = 0; at < sent.length; at += 2) {
+    const value = sent[at + 1] ?? '';
+    switch (sent[at]) {
+      case ':method':
+        fields.method = value;
+        break;
+      case ':path':
+        fields.path = value;
+        break;
+      case ':authority':
+        fields.authority = value;
+        break;
+      case 'host':
+        fields.host = value;
+        break;
+      case 'content-type':
+        fields.contentType = joined(fields.contentType, value);
+        break;
+      case 'grpc-timeout':
+        fields.timeout = joined(fields.timeout, value);
+        break;
+      case 'grpc-encoding':
+        fields.encoding = joined(fields.encoding, value);
+        break;
+      case 'temporal-namespace':
+        fields.hasNamespace = true;
+        break;
+      case 'temporal-namespace-bin':
+        fields.hasBinaryNamespace = true;
+        break;
+    }
+  }
+  return fields;
+}
+
+function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before}, ${value}`;
 }
 
 /** Reads the head of a call. A fault in it refuses the call, but the head is still recorded. */
 function readHead(
   connection: Connection,
-  headers: IncomingHttpHeaders,
-  rawHeaders: readonly string[],
+  fields: GrpcFields,
+  sent: HeaderFields,
 ): { head: CallHead; fault: Error | undefined } {
   let fault: Error | undefined;
   let timeoutMs: number | undefined;
   try {
-    checkForm(headers);
-    timeoutMs = parseGrpcTimeout(single(headers['grpc-timeout']));
-    checkEncoding(headers);
+    if (fields.method !== 'POST' || !isGrpcContentType(fields.contentType)) {
+      throw refuse('content_type_unknown');
+    }
+    timeoutMs = parseGrpcTimeout(fields.timeout);
+    const encoding = fields.encoding ?? 'identity';
+    if (encoding !== 'identity' && encoding !== 'gzip') throw refuse('encoding_unknown');
   } catch (error) {
     fault = asRefusal(error);
   }
   const head: CallHead = {
     connection,
     requestId: nextRequestId(),
-    path: headers[':path'] ?? '',
-    authority: headers[':authority'] ?? headers.host ?? '',
-    namespaceHeaders:
-      headers['temporal-namespace'] === undefined ? [] : sentValues(rawHeaders, 'temporal-namespace'),
-    ambiguous: headers['temporal-namespace-bin'] !== undefined,
+    path: fields.path,
+    authority: fields.authority ?? fields.host,
+    namespaceHeaders: fields.hasNamespace ? sentValues(sent, 'temporal-namespace') : [],
+    ambiguous: fields.hasBinaryNamespace,
     timeoutMs,
-    metadata: passedMetadata(headers),
+    metadata: passedMetadata(sent),
   };
   return { head, fault };
 }
 
-function checkForm(headers: IncomingHttpHeaders): void {
-  if (headers[':method'] !== 'POST' || !isGrpcContentType(headers['content-type']))
-    throw refuse('content_type_unknown');
-}
-
-function checkEncoding(headers: IncomingHttpHeaders): void {
-  const encoding = single(headers['grpc-encoding']) ?? 'identity';
-  if (encoding !== 'identity' && encoding !== 'gzip') throw refuse('encoding_unknown');
-}
-
-function single(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' || value === undefined ? value : value.join(',');
-}
-
-/** Every value of a header as it was sent: the runtime joins repeated ones, which would hide them. */
-function sentValues(rawHeaders: readonly string[], name: string): string[] {
+/** Every value of a header by itself: joined ones would hide that there are several. */
+function sentValues(sent: HeaderFields, name: string): string[] {
   const values: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    if (rawHeaders[index] === name) values.push(rawHeaders[index + 1] ?? '');
+  for (let at = 0; at < sent.length; at += 2) {
+    if (sent[at] === name) values.push(sent[at + 1] ?? '');
   }
   return values;
 }
 
-function passedMetadata(headers: IncomingHttpHeaders): string[] {
+function passedMetadata(sent: HeaderFields): string[] {
   const passed: string[] = [];
   for (const name of PASSED_NAMES) {
-    const value = headers[name];
-    if (typeof value === 'string' && isPassedMetadata(name, value)) passed.push(name, value);
+    const value = fieldOf(sent, name);
+    if (value !== undefined && isPassedMetadata(name, value)) passed.push(name, value);
   }
   return passed;
 }
@@ -128,49 +181,90 @@ const PASSED_NAMES = [
 const MESSAGE_TIMEOUT_MS = 30_000;
 
 /** Gathers the one message of a unary call, within the bounds, and sends it on its way. */
-function gatherMessage(
-  call: Call,
-  { load, deadlines }: { readonly load: ConnectionLoad; readonly deadlines: Deadlines },
-  stream: ServerHttp2Stream,
-  encoding: string | string[] | undefined,
-): void {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  let counted = 0;
-  let announced: number | undefined;
-  const upload: Deadlined = {
-    // A stop of the gateway need not wait for a message that may never come.
-    isLongPoll: true,
-    expire: () => call.refuse(refuse('deadline_exceeded', { detail: 'the message did not come in time' })),
-    endForStop: () => call.refuse(refuse('draining')),
-  };
-  const bucket = deadlines.add(upload, MESSAGE_TIMEOUT_MS);
-  const release = (): void => {
-    deadlines.cancel(upload, bucket);
-    load.releaseRequest(counted);
-    counted = 0;
-  };
-  stream.on('close', release);
-  stream.on('data', (chunk: Buffer) => {
-    if (call.isOver) return;
-    size += chunk.length;
-    counted += chunk.length;
-    const over = load.holdRequest(chunk.length);
-    chunks.push(chunk);
+class MessageReader implements StreamReader, Deadlined {
+  /** A stop of the gateway need not wait for a message that may never come. */
+  readonly isLongPoll = true;
+  readonly #call: Call;
+  readonly #load: ConnectionLoad;
+  readonly #deadlines: Deadlines;
+  readonly #stream: ServerStream;
+  readonly #encoding: string | undefined;
+  readonly #bucket: number;
+  #chunks: Buffer[] = [];
+  #size = 0;
+  #counted = 0;
+  #announced: number | undefined;
+  #discarded = 0;
+
+  constructor(
+    call: Call,
+    load: ConnectionLoad,
+    deadlines: Deadlines,
+    stream: ServerStream,
+    encoding: string | undefined,
+  ) {
+    this.#call = call;
+    this.#load = load;
+    this.#deadlines = deadlines;
+    this.#stream = stream;
+    this.#encoding = encoding;
+    this.#bucket = call.isOver ? NO_BUCKET : deadlines.add(this, MESSAGE_TIMEOUT_MS);
+  }
+
+  expire(): void {
+    this.#call.refuse(refuse('deadline_exceeded', { detail: 'the message did not come in time' }));
+  }
+
+  endForStop(): void {
+    this.#call.refuse(refuse('draining'));
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#call.isOver) {
+      this.#discarded = discard(this.#stream, chunk.length, this.#discarded);
+      return;
+    }
+    this.#size += chunk.length;
+    this.#counted += chunk.length;
+    const over = this.#load.holdRequest(chunk.length);
+    this.#chunks.push(chunk);
     // Once only: a body of single bytes must not be put together for each of them.
-    if (size >= PREFIX_BYTES) announced ??= announcedLength(chunks, size);
-    if (Math.max(announced ?? 0, size - PREFIX_BYTES) > REQUEST_BYTES_MAX)
-      call.refuse(refuse('message_too_large'));
-    else if (over !== undefined) call.refuse(refuse(over));
-  });
-  stream.on('end', () => {
-    deadlines.cancel(upload, bucket);
-    if (call.isOver) return;
+    if (this.#size >= PREFIX_BYTES) this.#announced ??= announcedLength(this.#chunks, this.#size);
+    if (Math.max(this.#announced ?? 0, this.#size - PREFIX_BYTES) > REQUEST_BYTES_MAX)
+      this.#call.refuse(refuse('message_too_large'));
+    else if (over !== undefined) this.#call.refuse(refuse(over));
+  }
+
+  end(): void {
+    this.#deadlines.cancel(this, this.#bucket);
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    if (this.#call.isOver) return;
     const [only] = chunks;
-    const bytes = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size);
-    sendWhole(call, bytes, encoding, (error) => refuseUnlessGone(call, stream, error));
-  });
+    const bytes = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, this.#size);
+    sendWhole(this.#call, bytes, this.#encoding, (error) => this.#refuseUnlessGone(error));
+  }
+
+  closed(): void {
+    this.#deadlines.cancel(this, this.#bucket);
+    this.#load.releaseRequest(this.#counted);
+    this.#chunks = [];
+    this.#call.cancel();
+  }
+
+  /**
+   * A caller that goes away in the middle of its message has sent no malformed one: its call is cancelled when the
+   * stream closes. Clients on Node end the stream first and reset it right after, so the end alone does not tell.
+   */
+  #refuseUnlessGone(error: unknown): void {
+    setImmediate(() => {
+      if (!this.#stream.isClosed) this.#call.refuse(error);
+    });
+  }
 }
+
+/** Not in the wheel of deadlines. */
+const NO_BUCKET = -1;
 
 /** What the prefix announces: refused before it is buffered (T-031). */
 function announcedLength(chunks: readonly Buffer[], size: number): number {
@@ -182,7 +276,7 @@ function announcedLength(chunks: readonly Buffer[], size: number): number {
 function sendWhole(
   call: Call,
   bytes: Buffer,
-  encoding: string | string[] | undefined,
+  encoding: string | undefined,
   refused: (error: unknown) => void,
 ): void {
   try {
@@ -193,14 +287,4 @@ function sendWhole(
   } catch (error) {
     return refused(error);
   }
-}
-
-/**
- * A caller that goes away in the middle of its message has sent no malformed one: its call is cancelled when the
- * stream closes. Clients on Node end the stream first and reset it right after, so the end alone does not tell.
- */
-function refuseUnlessGone(call: Call, stream: ServerHttp2Stream, error: unknown): void {
-  setImmediate(() => {
-    if (!stream.aborted) call.refuse(error);
-  });
 }

@@ -1,4 +1,5 @@
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import { readChunks } from '#base/http2/read-chunks';
 import { GrpcStatus } from '#base/model/grpc-status';
 import { refuse } from '#base/model/refusals';
 import type { StreamService } from './grpc-door.ts';
@@ -56,10 +57,16 @@ export function answerHealth(healthy: () => boolean): StreamService {
 
   return (stream, call, head, gzip) => {
     const reply = new StreamReply(stream, call, head.requestId);
-    readService(readMessages(stream, { messageBytesMax: REQUEST_BYTES_MAX, messagesMax: 1, gzip }))
+    const limits = { messageBytesMax: REQUEST_BYTES_MAX, messagesMax: 1, gzip };
+    readService(
+      readMessages(
+        readChunks(stream, () => call.cancel()),
+        limits,
+      ),
+    )
       .then((service) => {
         if (head.path !== CHECK) {
-          const draining = (): boolean => stream.session?.closed === true;
+          const draining = (): boolean => stream.isDraining;
           return watch({ service, reply, draining, told: undefined });
         }
         const status = statusOf(service);

@@ -1,4 +1,3 @@
-import type { ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { Refusal } from '#base/model/refusals';
@@ -31,11 +30,9 @@ export async function fuzz(bytes: Buffer): Promise<void> {
 
 /** Messages in hex, and the code of what ended them. */
 async function read(chunks: readonly Buffer[], gzip: boolean): Promise<string[]> {
-  const body = Readable.from(chunks);
-  const stream = { iterator: () => body[Symbol.asyncIterator](), aborted: false };
   const found: string[] = [];
   try {
-    for await (const message of readMessages(stream as unknown as ServerHttp2Stream, { ...limits, gzip })) {
+    for await (const message of readMessages(Readable.from(chunks), { ...limits, gzip })) {
       if (message.length > limits.messageBytesMax) throw new Error(`${message.length} bytes`);
       found.push(Buffer.from(message).toString('hex'));
     }

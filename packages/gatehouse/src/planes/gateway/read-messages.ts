@@ -1,4 +1,3 @@
-import type { ServerHttp2Stream } from 'node:http2';
 import { refuse } from '#base/model/refusals';
 import { frameLength, gunzipFrame, PREFIX_BYTES } from '#base/wire/grpc-message';
 
@@ -11,19 +10,17 @@ export interface MessageLimits {
 }
 
 /**
- * The messages of a gRPC request stream, one after the other. Nothing more is read while a message is being
+ * The messages of a gRPC request stream, one after the other. Nothing more is asked for while a message is being
  * answered, so a caller that does not read its answers is not read from either.
- * @throws Refusal for a message that is too large, malformed or compressed without notice, and for one too many;
- * `cancelled` where the caller went away in the middle of a message.
+ * @throws Refusal for a message that is too large, malformed or compressed without notice, and for one too many.
  */
 export async function* readMessages(
-  stream: ServerHttp2Stream,
+  chunks: AsyncIterable<Buffer>,
   limits: MessageLimits,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let held: Buffer = Buffer.alloc(0);
   let count = 0;
-  // The stream is still needed for the answer when reading ends.
-  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of chunks) {
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
     while (held.length >= PREFIX_BYTES) {
       const length = messageLength(held, limits);
@@ -36,7 +33,6 @@ export async function* readMessages(
       yield whole.subarray(PREFIX_BYTES);
     }
   }
-  if (stream.aborted) throw refuse('cancelled');
   if (held.length > 0) throw refuse('frame_malformed', { detail: 'the last message was cut short' });
 }
 

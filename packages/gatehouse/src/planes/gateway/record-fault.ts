@@ -1,4 +1,5 @@
-import type { Http2Fault } from '#base/wire/http2-watch';
+import type { Http2Fault } from '#base/http2/connection-watch';
+import type { Log } from '#base/runtime/log';
 import type { Connection } from './identified-call.ts';
 import type { Recorder } from './record.ts';
 
@@ -6,4 +7,9 @@ import type { Recorder } from './record.ts';
 export function recordFault(recorder: Recorder, connection: Connection, fault: Http2Fault): void {
   const { id: connectionId, peer, namespaceId } = connection;
   recorder.connection({ connectionId, peer, namespaceId, ...fault });
+}
+
+/** A fault of ours in the middle of a connection, which ends it: never the process. */
+export function logBug(log: Log, error: unknown, { id: connectionId }: Connection): void {
+  log.error('a connection could not be served', { error, connectionId });
 }

@@ -1,3 +1,4 @@
+import { readChunks } from '#base/http2/read-chunks';
 import { GrpcStatus } from '#base/model/grpc-status';
 import { refuse } from '#base/model/refusals';
 import type { StreamService } from './grpc-door.ts';
@@ -25,7 +26,8 @@ export function serveReflection(settings: ReflectionSettings): StreamService {
     // Descriptors are read on first use: most gateways are never asked.
     catalogue ??= openCatalogue(settings);
     const limits = { messageBytesMax: MESSAGE_BYTES_MAX, messagesMax: MESSAGES_MAX, gzip };
-    answerAll(readMessages(stream, limits), catalogue, reply).catch((error: unknown) => reply.fail(error));
+    const chunks = readChunks(stream, () => call.cancel());
+    answerAll(readMessages(chunks, limits), catalogue, reply).catch((error: unknown) => reply.fail(error));
   };
 }
 

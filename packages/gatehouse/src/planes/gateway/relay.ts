@@ -1,13 +1,10 @@
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  constants,
-  type IncomingHttpHeaders,
-} from 'node:http2';
+import type { ClientConnection, ClientStream } from '#base/http2/client-connection';
+import { Http2Code } from '#base/http2/error-codes';
+import { fieldOf, type HeaderFields } from '#base/http2/header-fields';
+import type { StreamReader } from '#base/http2/http2-stream';
 import type { Frame } from '#base/model/frame';
 import { GrpcStatus } from '#base/model/grpc-status';
 import { asRefusal, type Refusal, refuse } from '#base/model/refusals';
-import { endWithFrame } from '#base/wire/end-with-frame';
 import { frameLength, PREFIX_BYTES, REPLY_BYTES_MAX } from '#base/wire/grpc-message';
 import { formatGrpcTimeout } from '#base/wire/grpc-timeout';
 import { decodeGrpcMessage } from '#base/wire/percent-encoding';
@@ -54,17 +51,17 @@ const PASSED_HEADERS = ['x-resource-exhausted-cause', 'x-resource-exhausted-scop
  * One call to the engine: sent whole, gathered whole, answered once. `done` is told exactly once, with a
  * reply or a refusal, also when it is cancelled.
  */
-export class Relay implements Deadlined {
+export class Relay implements Deadlined, StreamReader {
   readonly #call: PermittedCall;
   readonly #deps: RelayDeps;
   readonly #path: string;
   readonly #frame: Frame;
   #done: ((outcome: EngineReply | Refusal) => void) | undefined;
-  #stream: ClientHttp2Stream | undefined;
+  #stream: ClientStream | undefined;
   #retried = false;
   #bucket = -1;
-  #head: IncomingHttpHeaders | undefined;
-  #trailers: IncomingHttpHeaders | undefined;
+  #head: HeaderFields = [];
+  #trailers: HeaderFields = [];
   #chunks: Buffer[] = [];
   #size = 0;
 
@@ -115,34 +112,21 @@ export class Relay implements Deadlined {
     );
   }
 
-  #send(session: ClientHttp2Session): void {
+  #send(session: ClientConnection): void {
     if (this.#done === undefined) return;
-    let headers: readonly string[];
     try {
-      headers = this.#headers();
+      this.#stream = session.request(this.#headers(), this.#frame, this);
     } catch (error) {
       // A bug of ours, which another connection would not mend.
       return this.#finish(asRefusal(error));
     }
-    let stream: ClientHttp2Stream;
-    try {
-      stream = this.#deps.pool.request(session, headers);
-    } catch {
-      // The session closed between being chosen and being used: nothing was sent.
-      return this.#retryOrFail('the connection closed');
-    }
-    this.#stream = stream;
-    stream.on('response', (headers) => {
-      this.#head = headers;
-    });
-    stream.on('trailers', (trailers: IncomingHttpHeaders) => {
-      this.#trailers = trailers;
-    });
-    stream.on('data', (chunk: Buffer) => this.#gather(chunk));
-    stream.on('end', () => this.#complete());
-    stream.on('error', () => undefined);
-    stream.on('close', () => this.#closed(stream));
-    endWithFrame(stream, this.#frame);
+    // The session closed between being chosen and being used: nothing was sent.
+    if (this.#stream === undefined) this.#retryOrFail('the connection closed');
+  }
+
+  headers(fields: HeaderFields): void {
+    if (this.#head.length === 0) this.#head = fields;
+    else this.#trailers = fields;
   }
 
   #headers(): string[] {
@@ -172,7 +156,8 @@ export class Relay implements Deadlined {
     return headers;
   }
 
-  #gather(chunk: Buffer): void {
+  data(chunk: Buffer): void {
+    if (this.#done === undefined) return;
     this.#size += chunk.length;
     if (this.#size > REPLY_BYTES_MAX + PREFIX_BYTES) {
       this.#finish(refuse('message_too_large', { detail: 'reply of the engine' }));
@@ -181,11 +166,11 @@ export class Relay implements Deadlined {
     this.#chunks.push(chunk);
   }
 
-  #complete(): void {
-    const ends = this.#trailers?.['grpc-status'] === undefined ? this.#head : this.#trailers;
-    const statusText = ends?.['grpc-status'];
-    // A stream that the engine resets, at a deadline above all, ends like this too: `close` knows why.
-    if (typeof statusText !== 'string') return undefined;
+  end(): void {
+    const ends = fieldOf(this.#trailers, 'grpc-status') === undefined ? this.#head : this.#trailers;
+    const statusText = fieldOf(ends, 'grpc-status');
+    // A stream that the engine resets, at a deadline above all, may end like this too: `closed` knows why.
+    if (statusText === undefined) return undefined;
     const status = Number(statusText);
     const [only] = this.#chunks;
     const body =
@@ -195,10 +180,9 @@ export class Relay implements Deadlined {
     }
     return this.#finish({
       status,
-      message: decodeGrpcMessage(textOf(ends?.['grpc-message'])),
+      message: decodeGrpcMessage(fieldOf(ends, 'grpc-message') ?? ''),
       frame: status === GrpcStatus.OK ? body : undefined,
-      details:
-        ends?.['grpc-status-details-bin'] === undefined ? undefined : textOf(ends['grpc-status-details-bin']),
+      details: fieldOf(ends, 'grpc-status-details-bin'),
       headers: this.#passedHeaders(),
     });
   }
@@ -206,20 +190,19 @@ export class Relay implements Deadlined {
   #passedHeaders(): string[] {
     const passed: string[] = [];
     for (const name of PASSED_HEADERS) {
-      const value = this.#head?.[name];
-      if (typeof value === 'string') passed.push(name, value);
+      const value = fieldOf(this.#head, name);
+      if (value !== undefined) passed.push(name, value);
     }
     return passed;
   }
 
-  #closed(stream: ClientHttp2Stream): void {
-    if (this.#done === undefined || stream !== this.#stream) return;
-    const code = stream.rstCode;
+  closed(code: number): void {
+    if (this.#done === undefined) return undefined;
     // REFUSED_STREAM: the engine has not looked at it, so another connection may (RFC 9113 section 8.7).
-    if (code === constants.NGHTTP2_REFUSED_STREAM) return this.#retryOrFail('refused');
+    if (code === Http2Code.REFUSED_STREAM) return this.#retryOrFail('refused');
     // A stream ends with CANCEL at the engine's deadline, but also when the connection breaks.
     const isDue = this.#deps.deadlines.isDueWithin(this.#bucket, GRACE_MS);
-    if (code === constants.NGHTTP2_CANCEL && isDue) {
+    if (code === Http2Code.CANCEL && isDue) {
       return this.#finish(refuse('deadline_exceeded'));
     }
     return this.#finish(refuse('engine_unavailable', { detail: `the stream closed with ${code}` }));
@@ -239,7 +222,7 @@ export class Relay implements Deadlined {
     this.#done = undefined;
     this.#deps.deadlines.cancel(this, this.#bucket);
     const stream = this.#stream;
-    if (stream !== undefined && outcome instanceof Error) stream.close(constants.NGHTTP2_CANCEL);
+    if (outcome instanceof Error) stream?.reset(Http2Code.CANCEL);
     this.#chunks = [];
     done(outcome);
   }
@@ -247,9 +230,4 @@ export class Relay implements Deadlined {
 
 function isWhole(body: Buffer): boolean {
   return body.length >= PREFIX_BYTES && body[0] === 0 && frameLength(body) === body.length - PREFIX_BYTES;
-}
-
-function textOf(value: string | string[] | undefined): string {
-  if (value === undefined) return '';
-  return typeof value === 'string' ? value : value.join(', ');
 }

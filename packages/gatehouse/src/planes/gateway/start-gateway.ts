@@ -1,13 +1,13 @@
-import { constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { TokenKeyring } from '#base/crypto/token-keyring';
+import { Http2Code } from '#base/http2/error-codes';
+import { serveHttp2 } from '#base/http2/serve-http2';
 import type { PlatformLimits } from '#base/model/limits';
 import { namespaceOfHost } from '#base/model/namespace-id';
 import type { DirectorySnapshot } from '#base/model/namespace-record';
 import type { Clock } from '#base/runtime/clock';
 import { uuidV7 } from '#base/runtime/ids';
 import type { Log } from '#base/runtime/log';
-import { startHttp2Session } from '#base/wire/http2-session';
 import type { Incoming } from '#base/wire/tcp-door';
 import {
   openTlsListener,
@@ -22,14 +22,14 @@ import type { ConnectionLoad } from '#core/limits/connection-load';
 import { Limits } from '#core/limits/limits';
 import type { NamespaceUse, UseReport } from '#core/limits/use-report';
 import type { Sealing } from '#core/sealing/sealing';
-import { Connections, type HeldSession } from './connections.ts';
+import { Connections, type HeldConnection } from './connections.ts';
 import { Deadlines } from './deadlines.ts';
 import { type GrpcDoorDeps, serveGrpcStream } from './grpc-door.ts';
 import { openHttpDoor } from './http-api/open-http-door.ts';
 import type { Connection } from './identified-call.ts';
 import { Identifier } from './identify.ts';
 import { Recorder } from './record.ts';
-import { recordFault } from './record-fault.ts';
+import { logBug, recordFault } from './record-fault.ts';
 import { streamServices } from './stream-services.ts';
 
 export interface GatewayOptions {
@@ -122,7 +122,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     streamServices: streamServices({ healthy: options.engine.healthy, nexusEnabled: options.nexusEnabled }),
   };
 
-  type Accept = (socket: TLSSocket, connection: Connection, load: ConnectionLoad) => HeldSession;
+  type Accept = (socket: TLSSocket, connection: Connection, load: ConnectionLoad) => HeldConnection;
   const onSocket = (socket: TLSSocket, serverName: string, accept: Accept): void => {
     const namespaceId = namespaceOfHost(serverName, domain) ?? '';
     const openedAtMs = clock.monotonicMs();
@@ -273,21 +273,20 @@ function acceptGrpc(
   socket: TLSSocket,
   { connection, load, streamsMax }: AcceptedGrpc,
   deps: GrpcDoorDeps,
-): HeldSession {
-  const session = startHttp2Session(socket, {
+): HeldConnection {
+  return serveHttp2(socket, {
     streamsMax,
     now: () => deps.recorder.now(),
     onFault: (fault) => recordFault(deps.recorder, connection, fault),
+    onStream: (stream) => {
+      try {
+        serveGrpcStream(deps, connection, load, stream);
+      } catch (error) {
+        // A bug of ours ends this call, never the process.
+        deps.log.error('a call could not be served', { error, connectionId: connection.id });
+        stream.reset(Http2Code.INTERNAL_ERROR);
+      }
+    },
+    onBug: (error) => logBug(deps.log, error, connection),
   });
-  session.on('error', () => undefined);
-  session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
-    try {
-      serveGrpcStream(deps, connection, load, stream, headers, rawHeaders);
-    } catch (error) {
-      // A bug of ours ends this call, never the process.
-      deps.log.error('a call could not be served', { error, connectionId: connection.id });
-      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    }
-  });
-  return session;
 }

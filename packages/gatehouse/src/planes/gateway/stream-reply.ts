@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from 'node:http2';
+import type { ServerStream } from '#base/http2/server-stream';
 import { asRefusal } from '#base/model/refusals';
 import { toFrame } from '#base/wire/grpc-message';
 import { encodeGrpcMessage } from '#base/wire/percent-encoding';
@@ -7,19 +7,18 @@ import type { Call } from './pipeline.ts';
 
 /** The answer of one of the gateway's own streaming services: any number of messages, then a status. */
 export class StreamReply {
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: ServerStream;
   readonly #call: Call;
   readonly #requestId: string;
-  #ends: Record<string, string> = {};
 
-  constructor(stream: ServerHttp2Stream, call: Call, requestId: string) {
+  constructor(stream: ServerStream, call: Call, requestId: string) {
     this.#stream = stream;
     this.#call = call;
     this.#requestId = requestId;
   }
 
   get isOver(): boolean {
-    return this.#call.isOver || this.#stream.destroyed || this.#stream.closed;
+    return this.#call.isOver || this.#stream.isClosed;
   }
 
   /** Writes a message. Resolves when the caller has room for the next one, or has gone. */
@@ -27,24 +26,16 @@ export class StreamReply {
     if (this.isOver) return;
     this.#open();
     if (this.#stream.write(toFrame(message))) return;
-    await new Promise<void>((resolve) => {
-      const settle = (): void => {
-        this.#stream.off('drain', settle);
-        this.#stream.off('close', settle);
-        resolve();
-      };
-      this.#stream.on('drain', settle);
-      this.#stream.on('close', settle);
-    });
+    await new Promise<void>((resolve) => this.#stream.whenRoomier(resolve));
   }
 
   /** Ends the stream and the record of the call with this status. */
   finish(status: number, message: string): void {
     if (this.isOver) return;
     this.#open();
-    this.#ends = { 'grpc-status': String(status), [REQUEST_ID_TRAILER]: this.#requestId };
-    if (message !== '') this.#ends['grpc-message'] = encodeGrpcMessage(message);
-    this.#stream.end();
+    const ends = ['grpc-status', String(status), REQUEST_ID_TRAILER, this.#requestId];
+    if (message !== '') ends.push('grpc-message', encodeGrpcMessage(message));
+    this.#stream.end(ends);
     this.#call.closeStream(status);
   }
 
@@ -52,7 +43,7 @@ export class StreamReply {
   fail(error: unknown): void {
     if (this.isOver) return;
     // Before any byte of ours the call's own path answers, and records the reason too.
-    if (!this.#stream.headersSent) {
+    if (!this.#stream.isAnswered) {
       this.#call.refuse(error);
       return;
     }
@@ -61,10 +52,8 @@ export class StreamReply {
   }
 
   #open(): void {
-    if (this.#stream.headersSent) return;
-    this.#stream.once('wantTrailers', () => {
-      if (!this.#stream.destroyed) this.#stream.sendTrailers(this.#ends);
-    });
-    this.#stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    this.#stream.respond(HEADERS);
   }
 }
+
+const HEADERS = [':status', '200', 'content-type', 'application/grpc'];

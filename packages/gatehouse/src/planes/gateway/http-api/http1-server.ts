@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import type { HeldSession } from '../connections.ts';
+import type { HeldConnection } from '../connections.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { http1Exchange } from './http1-exchange.ts';
 
@@ -63,7 +63,7 @@ export class Http1Server {
   }
 
   /** Takes over a connection. */
-  accept(socket: TLSSocket, onRequest: OnRequest): HeldSession {
+  accept(socket: TLSSocket, onRequest: OnRequest): HeldConnection {
     const session = new Http1Session(socket, onRequest);
     this.#sessions.set(socket, session);
     this.#server.emit('connection', socket);
@@ -76,7 +76,7 @@ export class Http1Server {
   }
 }
 
-class Http1Session implements HeldSession {
+class Http1Session implements HeldConnection {
   readonly #socket: TLSSocket;
   readonly #onRequest: OnRequest;
   /** Ends of the requests under way. */
@@ -124,8 +124,7 @@ class Http1Session implements HeldSession {
     this.#socket.destroy();
   }
 
-  on(_event: 'close', listener: () => void): this {
+  onClose(listener: () => void): void {
     this.#socket.on('close', listener);
-    return this;
   }
 }

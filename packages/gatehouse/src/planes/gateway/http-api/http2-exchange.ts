@@ -1,46 +1,48 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { Readable } from 'node:stream';
+import { fieldsByName } from '#base/http2/header-fields';
+import type { ServerStream } from '#base/http2/server-stream';
+import { discard } from '../discard.ts';
 import type { HttpExchange } from './http-exchange.ts';
 
-/** A caller that goes on sending after its answer is cut off here (RFC 9113 section 8.1). */
-const DISCARD_BYTES_MAX = 65_536;
-
 /** A request on an HTTP/2 stream. */
-export function http2Exchange(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  rawHeaders: readonly string[],
-): HttpExchange {
-  stream.on('error', () => undefined);
+export function http2Exchange(stream: ServerStream): HttpExchange {
+  const headers = fieldsByName(stream.fields);
+  const closed: (() => void)[] = [];
+  const body = new Readable({ read: () => undefined });
+  let discarded = 0;
+  stream.read({
+    data: (chunk) => {
+      if (!stream.isAnswered) {
+        body.push(chunk);
+        return;
+      }
+      discarded = discard(stream, chunk.length, discarded);
+    },
+    end: () => body.push(null),
+    closed: () => {
+      for (const listener of closed) listener();
+    },
+  });
   return {
     method: headers[':method'] ?? '',
     target: headers[':path'] ?? '',
-    authority: headers[':authority'] ?? headers.host ?? '',
+    authority: headers[':authority'] ?? headers['host'] ?? '',
     headers,
-    rawHeaders,
-    body: stream,
-    // The session's own limit of streams refuses them before they get here.
+    rawHeaders: stream.fields,
+    body,
+    // The connection's own limit of streams refuses them before they get here.
     overload: false,
     expectBody: () => {
-      if (headers.expect === '100-continue' && !stream.headersSent)
-        stream.additionalHeaders({ ':status': 100 });
+      if (headers['expect'] === '100-continue') stream.inform([':status', '100']);
     },
     answer: (status, answerHeaders, text) => {
-      if (stream.destroyed || stream.closed || stream.headersSent) return;
-      const endStream = headers[':method'] === 'HEAD';
-      stream.respond({ ':status': status, ...answerHeaders }, { endStream });
-      if (!endStream) stream.end(text);
-      discardBody(stream);
+      const fields = [':status', String(status), 'date', new Date().toUTCString()];
+      for (const [name, value] of Object.entries(answerHeaders)) fields.push(name.toLowerCase(), value);
+      if (headers[':method'] === 'HEAD' || text === '') return stream.respondOnly(fields);
+      stream.respond(fields);
+      stream.write(Buffer.from(text));
+      return stream.end();
     },
-    onClose: (listener) => stream.on('close', listener),
+    onClose: (listener) => closed.push(listener),
   };
-}
-
-function discardBody(stream: ServerHttp2Stream): void {
-  if (stream.readableEnded) return;
-  let left = DISCARD_BYTES_MAX;
-  stream.on('data', (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0 && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
-  });
-  stream.resume();
 }

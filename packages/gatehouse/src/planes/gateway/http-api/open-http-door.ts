@@ -1,10 +1,10 @@
 import type { TLSSocket } from 'node:tls';
-import { startHttp2Session } from '#base/wire/http2-session';
+import { serveHttp2 } from '#base/http2/serve-http2';
 import type { ConnectionLoad } from '#core/limits/connection-load';
-import type { HeldSession } from '../connections.ts';
+import type { HeldConnection } from '../connections.ts';
 import type { Connection } from '../identified-call.ts';
 import type { PipelineDeps } from '../pipeline.ts';
-import { recordFault } from '../record-fault.ts';
+import { logBug, recordFault } from '../record-fault.ts';
 import { serveHttp } from './http-door.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { Http1Server } from './http1-server.ts';
@@ -12,7 +12,7 @@ import { http2Exchange } from './http2-exchange.ts';
 
 export interface HttpDoor {
   /** Speaks HTTP on a connection whose TLS is done: version 2 where that was agreed, else 1.1. */
-  accept(socket: TLSSocket, connection: Connection, load: ConnectionLoad): HeldSession;
+  accept(socket: TLSSocket, connection: Connection, load: ConnectionLoad): HeldConnection;
   close(): void;
 }
 
@@ -33,16 +33,13 @@ export function openHttpDoor(deps: PipelineDeps, streamsMax: () => number): Http
       if (socket.alpnProtocol !== 'h2') {
         return http1.accept(socket, (exchange) => serve(connection, load, exchange));
       }
-      const session = startHttp2Session(socket, {
+      return serveHttp2(socket, {
         streamsMax: streamsMax(),
         now: () => deps.recorder.now(),
         onFault: (fault) => recordFault(deps.recorder, connection, fault),
+        onStream: (stream) => serve(connection, load, http2Exchange(stream)),
+        onBug: (error) => logBug(deps.log, error, connection),
       });
-      session.on('error', () => undefined);
-      session.on('stream', (stream, headers, _flags, rawHeaders: readonly string[]) => {
-        serve(connection, load, http2Exchange(stream, headers, rawHeaders));
-      });
-      return session;
     },
     close: () => http1.close(),
   };

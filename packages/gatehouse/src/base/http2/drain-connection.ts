@@ -2,35 +2,31 @@
 const NOTICE_MS = 1000;
 /** Between the answer to that ping and the final GOAWAY: clients answer pings before requests that they have queued. */
 const SETTLE_MS = 100;
-/** The highest stream id of HTTP/2: in a GOAWAY it says "soon", and refuses nothing that is on its way. */
-const ANY_STREAM = 2 ** 31 - 1;
 
 /** A connection of either HTTP version, as much of it as is needed to end it. */
-export interface DrainableSession {
+export interface DrainableConnection {
   /** Lets running calls finish and takes no new ones. */
   close(): void;
-  /** HTTP/2 only, like `ping`. */
-  goaway?(code: number, lastStreamId: number): void;
-  ping?(answered: () => void): boolean;
-  readonly closed?: boolean;
-  readonly destroyed?: boolean;
+  /** Says that `close` is coming, and refuses nothing yet: HTTP/2 only, like `ping`. */
+  notice?(): void;
+  ping?(answered: () => void): void;
+  readonly isClosing?: boolean;
 }
 
 /**
  * RFC 9113 section 6.8: first a GOAWAY that refuses nothing, and the final one a round trip later, so that no
  * request is lost that was on its way meanwhile. Streams that are open go on.
  */
-export function drainSession(session: DrainableSession): void {
-  if (session.goaway === undefined || session.ping === undefined || session.destroyed === true) {
-    session.close();
+export function drainConnection(connection: DrainableConnection): void {
+  if (connection.notice === undefined || connection.ping === undefined) {
+    connection.close();
     return;
   }
-  const finish = (): void => {
-    if (session.closed !== true && session.destroyed !== true) session.close();
-  };
+  if (connection.isClosing === true) return;
+  const finish = (): void => connection.close();
   let timer = setTimeout(finish, NOTICE_MS).unref();
-  session.goaway(0, ANY_STREAM);
-  session.ping(() => {
+  connection.notice();
+  connection.ping(() => {
     clearTimeout(timer);
     timer = setTimeout(finish, SETTLE_MS).unref();
   });

@@ -1,0 +1,342 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { HeaderFields } from './header-fields.ts';
+import { type HeaderBlock, NativeMemory } from './native-memory.ts';
+
+/**
+ * What nghttp2 tells of one connection while it reads from it or writes to it. Streams are given by their ids.
+ * Meanwhile nothing of it may be called but what submits, and nothing may throw: a fault goes to `failed`.
+ */
+export interface NativeEvents {
+  /** Headers or trailers, whole. */
+  headers(stream: number, fields: HeaderFields): void;
+  /** @returns how many of the bytes are consumed at once: the peer may send as many more. */
+  data(stream: number, chunk: Buffer): number;
+  /** The peer's side of a stream is over. */
+  end(stream: number): void;
+  /** Our side of it has been handed out. */
+  finished(stream: number): void;
+  closed(stream: number, code: number): void;
+  goaway(code: number): void;
+  goawaySent(code: number): void;
+  /** The peer sent a GOAWAY that breaks the protocol. */
+  goawayInvalid(): void;
+  pong(): void;
+  /**
+   * Writes of a stream's body to `out[at, at + room)`.
+   * @returns the length, {@link BODY_ENDS} added at its end, or {@link BODY_WAITS}.
+   */
+  body(stream: number, out: Buffer, at: number, room: number): number;
+  failed(error: unknown): void;
+}
+
+/** Added to the length of the last piece of a body. */
+export const BODY_ENDS: number = 2 ** 30;
+/** There is nothing yet; `resume` tells when there is. */
+export const BODY_WAITS = -1;
+
+export interface NativeLimits {
+  /** Streams that the peer may open; of no meaning for a client. */
+  readonly streamsMax: number;
+  /** Streams that we may open until the peer has told its limit; of no meaning for a server. */
+  readonly peerStreamsMax: number;
+  /** Of one header block, each field with 32 bytes besides (RFC 9113 section 6.5.2). */
+  readonly headerBytesMax: number;
+  readonly headerFieldsMax: number;
+  /** Bytes that may be on their way to us, of a stream and of all. */
+  readonly streamWindow: number;
+  readonly connectionWindow: number;
+}
+
+/** Functions of `vendor/nghttp2/glue.c`: connections and all else in its memory are given by their addresses. */
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  _initialize(): void;
+  allocate(bytes: number): number;
+  open(id: number, isServer: number, ...limits: number[]): number;
+  release(connection: number): void;
+  receive(connection: number, bytes: number, length: number): number;
+  send(connection: number, out: number, room: number): number;
+  wants(connection: number): number;
+  request(connection: number, text: number, lengths: number, count: number): number;
+  respond(c: number, stream: number, text: number, lengths: number, count: number, hasBody: number): number;
+  inform(connection: number, stream: number, text: number, lengths: number, count: number): number;
+  trailers(connection: number, stream: number, text: number, lengths: number, count: number): number;
+  resume(connection: number, stream: number): number;
+  reset(connection: number, stream: number, code: number): number;
+  consume(connection: number, stream: number, bytes: number): number;
+  consumeGone(connection: number, bytes: number): number;
+  ping(connection: number): number;
+  notice(connection: number): number;
+  goaway(connection: number, code: number): number;
+  terminate(connection: number, code: number): number;
+}
+
+const FILE = new URL('../../../vendor/nghttp2/nghttp2.wasm', import.meta.url);
+/** A file that was changed is not run. */
+const SHA256 = 'e5528ff998e937c9eaf3000118a30b5f8e4823abce13858337174135934f5d15';
+
+/** What is read is handed over in pieces of this size at most. */
+const INPUT_BYTES = 64 * 1024;
+/** What is due is taken in pieces of this size at most. */
+const OUTPUT_BYTES = 128 * 1024;
+/** WASI's word for what is not there: nothing here has files. */
+const ENOSYS = 52;
+
+const connections: (NativeEvents | undefined)[] = [];
+const freeIds: number[] = [];
+/** What is being read: pieces of it are handed out, not copies. */
+let input: Buffer = Buffer.alloc(0);
+
+const wasm = load();
+const memory = new NativeMemory(wasm.memory, wasm.allocate);
+const inputAddress = memory.reserve(INPUT_BYTES);
+const outputAddress = memory.reserve(OUTPUT_BYTES);
+
+function load(): Exports {
+  const code = readFileSync(FILE);
+  if (createHash('sha256').update(code).digest('hex') !== SHA256) {
+    throw new Error(
+      `${FILE.pathname} is not the file that this version was made with: install Gatehouse again`,
+    );
+  }
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(code), {
+    connection: { headers, data, end, finished, closed, goaway, goawaySent, goawayInvalid, pong, body },
+    wasi_snapshot_preview1: {
+      clock_time_get: tellTime,
+      fd_close: () => ENOSYS,
+      fd_seek: () => ENOSYS,
+      fd_write: () => ENOSYS,
+    },
+  });
+  const exports = instance.exports as Exports;
+  exports._initialize();
+  return exports;
+}
+
+// One function per event, without closures: most are called several times for each call.
+
+function headers(
+  id: number,
+  stream: number,
+  _end: number,
+  text: number,
+  lengths: number,
+  count: number,
+): void {
+  const events = connections[id];
+  try {
+    events?.headers(stream, memory.readFields(text, lengths, count));
+  } catch (error) {
+    events?.failed(error);
+  }
+}
+
+function data(id: number, stream: number, address: number, length: number): number {
+  const events = connections[id];
+  try {
+    const from = address - inputAddress;
+    return events?.data(stream, input.subarray(from, from + length)) ?? length;
+  } catch (error) {
+    events?.failed(error);
+    return length;
+  }
+}
+
+function end(id: number, stream: number): void {
+  const events = connections[id];
+  try {
+    events?.end(stream);
+  } catch (error) {
+    events?.failed(error);
+  }
+}
+
+function finished(id: number, stream: number): void {
+  const events = connections[id];
+  try {
+    events?.finished(stream);
+  } catch (error) {
+    events?.failed(error);
+  }
+}
+
+function closed(id: number, stream: number, code: number): void {
+  const events = connections[id];
+  try {
+    events?.closed(stream, code >>> 0);
+  } catch (error) {
+    events?.failed(error);
+  }
+}
+
+function goaway(id: number, code: number): void {
+  const events = connections[id];
+  try {
+    events?.goaway(code >>> 0);
+  } catch (error) {
+    events?.failed(error);
+  }
+}
+
+function goawaySent(id: number, code: number): void {
+  const events = connections[id];
+  try {
+    events?.goawaySent(code >>> 0);
+  } catch (error) {
+    events?.failed(error);
+  }
+}
+
+function goawayInvalid(id: number): void {
+  const events = connections[id];
+  try {
+    events?.goawayInvalid();
+  } catch (error) {
+    events?.failed(error);
+  }
+}
+
+function pong(id: number): void {
+  const events = connections[id];
+  try {
+    events?.pong();
+  } catch (error) {
+    events?.failed(error);
+  }
+}
+
+function body(id: number, stream: number, out: number, room: number): number {
+  const events = connections[id];
+  try {
+    return events?.body(stream, memory.bytes, out, room) ?? BODY_WAITS;
+  } catch (error) {
+    events?.failed(error);
+    return BODY_WAITS;
+  }
+}
+
+/** WASI's clock, in nanoseconds: nghttp2 asks for it to limit resets. */
+function tellTime(_clock: number, _precision: bigint, out: number): number {
+  memory.bytes.writeBigUInt64LE(process.hrtime.bigint(), out);
+  return 0;
+}
+
+/** A header block that is sent again and again: never given back, so for constants only. */
+export function constantFields(fields: HeaderFields): HeaderBlock {
+  return memory.keepFields(fields);
+}
+
+/** One HTTP/2 connection as nghttp2 keeps it: bytes in, events, bytes out. */
+export class NativeConnection {
+  readonly #id: number;
+  readonly #address: number;
+
+  constructor(side: 'client' | 'server', limits: NativeLimits, events: NativeEvents) {
+    this.#id = freeIds.pop() ?? connections.length;
+    connections[this.#id] = events;
+    this.#address = wasm.open(
+      this.#id,
+      side === 'server' ? 1 : 0,
+      limits.streamsMax,
+      limits.peerStreamsMax,
+      limits.headerBytesMax,
+      limits.headerFieldsMax,
+      limits.streamWindow,
+      limits.connectionWindow,
+    );
+  }
+
+  /** Nothing may be called after it. */
+  release(): void {
+    wasm.release(this.#address);
+    connections[this.#id] = undefined;
+    freeIds.push(this.#id);
+  }
+
+  /** @param chunk is kept by whoever keeps a piece of it. @returns 0, or the error by which the connection is lost. */
+  receive(chunk: Buffer): number {
+    for (let at = 0; at < chunk.length; at += INPUT_BYTES) {
+      input = chunk.subarray(at, at + INPUT_BYTES);
+      input.copy(memory.bytes, inputAddress);
+      const failure = wasm.receive(this.#address, inputAddress, input.length);
+      if (failure !== 0) return failure;
+    }
+    return 0;
+  }
+
+  /** @returns the next bytes to send; none where nothing is due; the error by which the connection is lost. */
+  send(): Buffer | number | undefined {
+    const length = wasm.send(this.#address, outputAddress, OUTPUT_BYTES);
+    if (length <= 0) return length === 0 ? undefined : length;
+    const out = Buffer.allocUnsafe(length);
+    memory.bytes.copy(out, 0, outputAddress, outputAddress + length);
+    return out;
+  }
+
+  /** False when there is nothing left to say to each other. */
+  get isOpen(): boolean {
+    return wasm.wants(this.#address) !== 0;
+  }
+
+  /** @returns the id of the new stream, whose body is asked for; or an error. @throws RangeError, as the next ones do. */
+  request(fields: HeaderFields): number {
+    const { text, lengths, count } = memory.writeFields(fields);
+    return wasm.request(this.#address, text, lengths, count);
+  }
+
+  respond(stream: number, fields: HeaderFields | HeaderBlock, hasBody: boolean): number {
+    const { text, lengths, count } = blockOf(fields);
+    return wasm.respond(this.#address, stream, text, lengths, count, hasBody ? 1 : 0);
+  }
+
+  inform(stream: number, fields: HeaderFields): number {
+    const { text, lengths, count } = memory.writeFields(fields);
+    return wasm.inform(this.#address, stream, text, lengths, count);
+  }
+
+  trailers(stream: number, fields: HeaderFields): number {
+    const { text, lengths, count } = memory.writeFields(fields);
+    return wasm.trailers(this.#address, stream, text, lengths, count);
+  }
+
+  resume(stream: number): void {
+    wasm.resume(this.#address, stream);
+  }
+
+  reset(stream: number, code: number): void {
+    wasm.reset(this.#address, stream, code);
+  }
+
+  consume(stream: number, length: number): void {
+    wasm.consume(this.#address, stream, length);
+  }
+
+  /** What was not consumed of a stream that has gone. */
+  consumeGone(length: number): void {
+    wasm.consumeGone(this.#address, length);
+  }
+
+  ping(): void {
+    wasm.ping(this.#address);
+  }
+
+  /** GOAWAY with the highest id there is: nothing is refused yet. */
+  notice(): void {
+    wasm.notice(this.#address);
+  }
+
+  /** GOAWAY: what has begun goes on. */
+  goaway(code: number): void {
+    wasm.goaway(this.#address, code);
+  }
+
+  /** GOAWAY, and nothing is read or written after it. */
+  terminate(code: number): void {
+    wasm.terminate(this.#address, code);
+  }
+}
+
+function blockOf(fields: HeaderFields | HeaderBlock): HeaderBlock {
+  return 'count' in fields ? fields : memory.writeFields(fields);
+}

@@ -1,0 +1,63 @@
+import type { Frame } from '#base/model/frame';
+import { fieldOf, type HeaderFields } from './header-fields.ts';
+import { Http2Stream } from './http2-stream.ts';
+import type { HeaderBlock } from './native-memory.ts';
+import type { ServerConnection } from './server-connection.ts';
+
+/** A request, and the way to answer it. What is written to a stream that has gone is dropped. */
+export class ServerStream extends Http2Stream {
+  readonly fields: HeaderFields;
+  readonly #server: ServerConnection;
+  #trailers: HeaderFields = [];
+  #isAnswered = false;
+
+  constructor(connection: ServerConnection, id: number, fields: HeaderFields) {
+    super(connection, id);
+    this.#server = connection;
+    this.fields = fields;
+  }
+
+  /** Every value of a header, joined; `undefined` where it was not sent. */
+  field(name: string): string | undefined {
+    return fieldOf(this.fields, name);
+  }
+
+  /** The answer's headers have been written. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** 100 Continue and the like. */
+  inform(fields: HeaderFields): void {
+    if (!this.isClosed && !this.#isAnswered) this.#server.inform(this.id, fields);
+  }
+
+  /** The answer's headers; its body follows. */
+  respond(fields: HeaderFields | HeaderBlock): void {
+    if (this.isClosed || this.#isAnswered) return;
+    this.#isAnswered = true;
+    this.#server.respond(this.id, fields, true);
+  }
+
+  /** An answer without a body. */
+  respondOnly(fields: HeaderFields | HeaderBlock): void {
+    if (this.isClosed || this.#isAnswered) return;
+    this.#isAnswered = true;
+    this.endBody();
+    this.#server.respond(this.id, fields, false);
+  }
+
+  /** @returns whether there is room for more; otherwise `whenRoomier` tells when. */
+  write(frame: Frame): boolean {
+    return this.writeBody(frame);
+  }
+
+  end(trailers: HeaderFields = []): void {
+    this.#trailers = trailers;
+    this.endBody();
+  }
+
+  protected override bodyEnds(): void {
+    this.#server.trailers(this.id, this.#trailers);
+  }
+}
