@@ -21,7 +21,6 @@ const known: Readonly<Record<string, string>> = {
   'http2/5.1.1/2': `${ignored}: of a stream with a smaller number nothing is begun`,
   'http2/5.3.1/2': 'priorities are not read at all (RFC 9113 section 5.3.2 has done away with them)',
   'http2/6.3/1': 'priorities are not read at all (RFC 9113 section 5.3.2 has done away with them)',
-  'http2/6.7/2': 'a PING with ACK that answers nothing ends the connection; the case wants it to go on',
   'http2/6.9.1/3':
     'a window of a stream beyond 2^31-1 ends the connection (RFC 9113 lets a stream error be one)',
 };

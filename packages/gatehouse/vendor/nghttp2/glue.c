@@ -19,7 +19,8 @@ IMPORT("finished") void on_finished(int id, int stream);
 IMPORT("closed") void on_closed(int id, int stream, uint32_t code);
 IMPORT("goaway") void on_goaway(int id, uint32_t code);
 IMPORT("goawaySent") void on_goaway_sent(int id, uint32_t code);
-IMPORT("goawayInvalid") void on_goaway_invalid(int id);
+/* A frame breaks the protocol, or is a DATA frame with nothing in it. */
+IMPORT("useless") void on_useless(int id, int type);
 IMPORT("pong") void on_pong(int id);
 /* Returns how many bytes were written to `out`, with LAST where nothing follows, or WAIT. */
 IMPORT("body") int on_body(int id, int stream, uint8_t *out, int length);
@@ -120,6 +121,7 @@ static int frame_received(nghttp2_session *s, const nghttp2_frame *frame, void *
     break;
   }
   case NGHTTP2_DATA:
+    if (!ends && frame->hd.length == 0) on_useless(c->id, NGHTTP2_DATA);
     if (ends) on_end(c->id, frame->hd.stream_id);
     break;
   case NGHTTP2_GOAWAY:
@@ -133,7 +135,7 @@ static int frame_received(nghttp2_session *s, const nghttp2_frame *frame, void *
 }
 
 static int invalid_frame(nghttp2_session *s, const nghttp2_frame *frame, int error, void *user) {
-  if (frame->hd.type == NGHTTP2_GOAWAY) on_goaway_invalid(((connection *)user)->id);
+  on_useless(((connection *)user)->id, frame->hd.type);
   return 0;
 }
 

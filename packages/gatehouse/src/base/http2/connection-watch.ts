@@ -53,8 +53,14 @@ const CHUNKS_PER_CHECK = 1024;
 const EMPTY_RECORD_BYTES_MAX = 8 * 1024;
 const RECORD_OVERHEAD_MAX = 4;
 
-/** What nghttp2 reports when it gives up on a peer: NGHTTP2_ERR_FLOODED, and a first frame that is none. */
+/** In the life of a connection (T-025, T-027): Envoy closes at the first frame that breaks the protocol. */
+const USELESS_FRAMES_MAX = 100;
+/** Frame type, RFC 9113 section 6.8. */
+const GOAWAY = 7;
+
+/** What nghttp2 reports when it gives up: too many answers of ours unread, too many CONTINUATION, a first line that is none. */
 const FLOODED = -904;
+const TOO_MANY_CONTINUATIONS = -905;
 const BAD_PREFACE = -903;
 
 interface Watched {
@@ -84,6 +90,7 @@ export class ConnectionWatch implements ServerObserver {
   #quietSinceMs: number;
   #resetPoints = RESET_POINTS_MAX;
   #chunks = 0;
+  #useless = 0;
   #isDraining = false;
   #isFaulty = false;
   #saysGoodbye = false;
@@ -147,12 +154,17 @@ export class ConnectionWatch implements ServerObserver {
    * Clients in Go and Java say goodbye with a GOAWAY for the highest stream id there is, which nghttp2 takes for a
    * breach of the protocol, since it is none of ours (RFC 9113 section 6.8 lets a sender name any).
    */
-  goawayInvalid(): void {
-    this.#saysGoodbye = true;
+  useless(type: number): void {
+    if (type === GOAWAY) this.#saysGoodbye = true;
+    this.#useless += 1;
+    if (this.#useless > USELESS_FRAMES_MAX) {
+      this.#end({ reason: 'http2_flood', detail: 'frames that break the protocol or carry nothing' });
+    }
   }
 
   lost(errno: number): void {
     if (errno === FLOODED) this.#end({ reason: 'http2_flood', detail: 'answers that nobody reads' });
+    else if (errno === TOO_MANY_CONTINUATIONS) this.#end({ reason: 'http2_flood', detail: 'a head without end' });
     else if (errno === BAD_PREFACE)
       this.#end({ reason: 'http2_protocol_error', detail: 'this is not HTTP/2' });
     else this.#tell({ reason: 'http2_protocol_error', detail: `nghttp2 gave up: ${errno}` });

@@ -7,6 +7,8 @@ import { reading, sendSoon } from './send-soon.ts';
 
 /** What a peer has to hear our last word, and to hang up. */
 const LINGER_MS = 2000;
+/** What is read away of a peer that sends on meanwhile. */
+const DISCARDED_BYTES_MAX = 1024 * 1024;
 
 /** An HTTP/2 connection over TLS: what is common to both sides. */
 export abstract class Http2Connection<S extends Http2Stream = Http2Stream> implements NativeEvents {
@@ -22,6 +24,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream> imple
   /** The socket holds all that it should. */
   #isBlocked = false;
   #isDue = false;
+  #discarded = 0;
   #isCutOff = false;
   #received = 0;
   #sent = 0;
@@ -151,11 +154,17 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream> imple
   abstract failed(error: unknown): void;
 
   #receive(chunk: Buffer): void {
-    if (this.#isOver) return;
+    if (this.#isDestroyed) return this.#discard(chunk.length);
     this.#received += chunk.length;
     const failure = reading(this.#native, chunk);
     if (failure !== 0 && !this.#isDestroyed) this.lost(failure);
-    this.sendSoon();
+    return this.sendSoon();
+  }
+
+  /** Were it not read, our last word would be lost with it (RFC 9293 section 3.10.4). */
+  #discard(bytes: number): void {
+    this.#discarded += bytes;
+    if (this.#discarded > DISCARDED_BYTES_MAX) this.#socket.destroy();
   }
 
   /** For {@link sendSoon}: hands out what is due, as far as the peer takes it. */
@@ -232,7 +241,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream> imple
 
   goawaySent(_code: number): void {}
 
-  goawayInvalid(): void {}
+  useless(_type: number): void {}
 
   pong(): void {
     this.#pings.shift()?.();

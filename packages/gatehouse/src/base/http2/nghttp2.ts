@@ -19,8 +19,8 @@ export interface NativeEvents {
   closed(stream: number, code: number): void;
   goaway(code: number): void;
   goawaySent(code: number): void;
-  /** The peer sent a GOAWAY that breaks the protocol. */
-  goawayInvalid(): void;
+  /** A frame broke the protocol, or was DATA with nothing in it. @param type RFC 9113 section 6. */
+  useless(type: number): void;
   pong(): void;
   /**
    * Writes of a stream's body to `out[at, at + room)`.
@@ -74,7 +74,7 @@ interface Exports {
 
 const FILE = new URL('../../../vendor/nghttp2/nghttp2.wasm', import.meta.url);
 /** A file that was changed is not run. */
-const SHA256 = 'e5528ff998e937c9eaf3000118a30b5f8e4823abce13858337174135934f5d15';
+const SHA256 = '47c495724e590398e0ea7318655227b5bf873c81c8e6d76a02d6f29959eb10ed';
 
 /** What is read is handed over in pieces of this size at most. */
 const INPUT_BYTES = 64 * 1024;
@@ -101,7 +101,7 @@ function load(): Exports {
     );
   }
   const instance = new WebAssembly.Instance(new WebAssembly.Module(code), {
-    connection: { headers, data, end, finished, closed, goaway, goawaySent, goawayInvalid, pong, body },
+    connection: { headers, data, end, finished, closed, goaway, goawaySent, useless, pong, body },
     wasi_snapshot_preview1: {
       clock_time_get: tellTime,
       fd_close: () => ENOSYS,
@@ -188,10 +188,10 @@ function goawaySent(id: number, code: number): void {
   }
 }
 
-function goawayInvalid(id: number): void {
+function useless(id: number, type: number): void {
   const events = connections[id];
   try {
-    events?.goawayInvalid();
+    events?.useless(type);
   } catch (error) {
     events?.failed(error);
   }

@@ -17,7 +17,8 @@ export interface ServerObserver {
   /** @param code as told to its reader. */
   closed(stream: ServerStream, code: number): void;
   goawaySent(code: number): void;
-  goawayInvalid(): void;
+  /** See `NativeEvents.useless`. */
+  useless(type: number): void;
   /** nghttp2 gave up, by its own error number. */
   lost(errno: number): void;
   socketFailed(error: Error): void;
@@ -109,8 +110,8 @@ export class ServerConnection extends Http2Connection<ServerStream> {
     this.#observer?.goawaySent(code);
   }
 
-  override goawayInvalid(): void {
-    this.#observer?.goawayInvalid();
+  override useless(type: number): void {
+    this.#observer?.useless(type);
   }
 
   override failed(error: unknown): void {
