@@ -15,5 +15,5 @@ clang --target=wasm32-wasi -mexec-model=reactor -O3 -flto -mbulk-memory -msign-e
   -DHAVE_DECL_CLOCK_MONOTONIC=1 \
   -I "$WORK" -I "$SOURCES/lib/includes" -I "$SOURCES/lib" \
   glue.c "$SOURCES"/lib/*.c -o nghttp2.wasm \
-  -Wl,--strip-all -Wl,-z,stack-size=262144 -Wl,--max-memory=1073741824
+  -Wl,--strip-all -Wl,-z,stack-size=262144 -Wl,--max-memory=2147418112
 sha256sum nghttp2.wasm

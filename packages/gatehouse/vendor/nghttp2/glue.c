@@ -176,16 +176,9 @@ static nghttp2_ssize body(nghttp2_session *s, int32_t stream, uint8_t *out, size
 
 EXPORT("allocate") void *allocate(int bytes) { return malloc(bytes); }
 
-EXPORT("open")
-connection *open_connection(int id, int is_server, int streams_max, int peer_streams_max, int header_bytes_max,
-                            int fields_max, int stream_window, int connection_window) {
-  connection *c = calloc(1, sizeof *c);
-  nghttp2_session_callbacks *calls = NULL;
-  nghttp2_option *option = NULL;
-  if (c == NULL || nghttp2_session_callbacks_new(&calls) != 0 || nghttp2_option_new(&option) != 0) abort();
-  c->id = id;
-  c->header_bytes_max = header_bytes_max;
-  c->fields_max = fields_max < FIELDS_MAX ? fields_max : FIELDS_MAX;
+static nghttp2_session_callbacks *callbacks(void) {
+  static nghttp2_session_callbacks *calls = NULL;
+  if (calls != NULL || nghttp2_session_callbacks_new(&calls) != 0) return calls;
   nghttp2_session_callbacks_set_on_begin_headers_callback(calls, begin_headers);
   nghttp2_session_callbacks_set_on_header_callback(calls, header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(calls, frame_received);
@@ -194,11 +187,33 @@ connection *open_connection(int id, int is_server, int streams_max, int peer_str
   nghttp2_session_callbacks_set_on_frame_not_send_callback(calls, frame_not_sent);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, data);
   nghttp2_session_callbacks_set_on_stream_close_callback(calls, stream_closed);
+  return calls;
+}
+
+EXPORT("release") void release(connection *c) {
+  close_block(c);
+  nghttp2_session_del(c->session);
+  free(c);
+}
+
+/* Returns NULL where there is no memory. */
+EXPORT("open")
+connection *open_connection(int id, int is_server, int streams_max, int peer_streams_max, int header_bytes_max,
+                            int fields_max, int stream_window, int connection_window) {
+  nghttp2_session_callbacks *calls = callbacks();
+  nghttp2_option *option;
+  connection *c = calloc(1, sizeof *c);
+  if (calls == NULL || c == NULL || nghttp2_option_new(&option) != 0) {
+    free(c);
+    return NULL;
+  }
+  c->id = id;
+  c->header_bytes_max = header_bytes_max;
+  c->fields_max = fields_max < FIELDS_MAX ? fields_max : FIELDS_MAX;
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_peer_max_concurrent_streams(option, peer_streams_max);
   int failed = is_server ? nghttp2_session_server_new2(&c->session, calls, c, option)
                          : nghttp2_session_client_new2(&c->session, calls, c, option);
-  nghttp2_session_callbacks_del(calls);
   nghttp2_option_del(option);
   nghttp2_settings_entry settings[] = {
     {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
@@ -206,16 +221,16 @@ connection *open_connection(int id, int is_server, int streams_max, int peer_str
     {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, header_bytes_max},
     {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams_max},
   };
-  if (failed || nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, is_server ? 4 : 3) != 0 ||
-      nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, connection_window) != 0)
-    abort();
+  if (failed) {
+    free(c);
+    return NULL;
+  }
+  if (nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, is_server ? 4 : 3) != 0 ||
+      nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, connection_window) != 0) {
+    release(c);
+    return NULL;
+  }
   return c;
-}
-
-EXPORT("release") void release(connection *c) {
-  close_block(c);
-  nghttp2_session_del(c->session);
-  free(c);
 }
 
 /* Returns 0, or nghttp2's error: then the connection is lost. */
@@ -232,6 +247,7 @@ EXPORT("send") int send_due(connection *c, uint8_t *out, int room) {
     nghttp2_ssize due = nghttp2_session_mem_send2(c->session, &bytes);
     if (due < 0) return (int)due;
     if (due == 0) break;
+    if (due > room - length) return NGHTTP2_ERR_BUFFER_ERROR;
     memcpy(out + length, bytes, due);
     length += due;
   }

@@ -50,6 +50,12 @@ export class ClientConnection extends Http2Connection<ClientStream> {
     return stream;
   }
 
+  /** The engine needs no last word of ours, and a new connection is not to wait for it. */
+  override destroy(code?: number): void {
+    super.destroy(code);
+    this.socket.destroy();
+  }
+
   override headers(id: number, fields: HeaderFields): void {
     this.streams.get(id)?.tellHeaders(fields);
   }

@@ -164,7 +164,8 @@ export class ConnectionWatch implements ServerObserver {
 
   lost(errno: number): void {
     if (errno === FLOODED) this.#end({ reason: 'http2_flood', detail: 'answers that nobody reads' });
-    else if (errno === TOO_MANY_CONTINUATIONS) this.#end({ reason: 'http2_flood', detail: 'a head without end' });
+    else if (errno === TOO_MANY_CONTINUATIONS)
+      this.#end({ reason: 'http2_flood', detail: 'a head without end' });
     else if (errno === BAD_PREFACE)
       this.#end({ reason: 'http2_protocol_error', detail: 'this is not HTTP/2' });
     else this.#tell({ reason: 'http2_protocol_error', detail: `nghttp2 gave up: ${errno}` });

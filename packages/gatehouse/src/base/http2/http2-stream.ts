@@ -14,6 +14,9 @@ export interface StreamReader {
   closed(code: number): void;
 }
 
+/** A writer that does not wait for its peer is asked to at this much. */
+const ROOM_BYTES = 64 * 1024;
+
 /** One HTTP/2 stream: what came is told to its reader, what is written waits here until the peer has room for it. */
 export abstract class Http2Stream {
   readonly id: number;
@@ -184,6 +187,3 @@ export abstract class Http2Stream {
     this.#roomier = undefined;
   }
 }
-
-/** A writer that does not wait for its peer is asked to at this much. */
-const ROOM_BYTES = 64 * 1024;

@@ -74,7 +74,7 @@ interface Exports {
 
 const FILE = new URL('../../../vendor/nghttp2/nghttp2.wasm', import.meta.url);
 /** A file that was changed is not run. */
-const SHA256 = '47c495724e590398e0ea7318655227b5bf873c81c8e6d76a02d6f29959eb10ed';
+const SHA256 = 'e6ad4686d75abfb48b6a50c469f02854d04c89cfa5650b3db4037e1baa8db422';
 
 /** What is read is handed over in pieces of this size at most. */
 const INPUT_BYTES = 64 * 1024;
@@ -232,6 +232,7 @@ export class NativeConnection {
   readonly #id: number;
   readonly #address: number;
 
+  /** @throws RangeError where there is no memory left. */
   constructor(side: 'client' | 'server', limits: NativeLimits, events: NativeEvents) {
     this.#id = freeIds.pop() ?? connections.length;
     connections[this.#id] = events;
@@ -245,11 +246,18 @@ export class NativeConnection {
       limits.streamWindow,
       limits.connectionWindow,
     );
+    if (this.#address !== 0) return;
+    this.#forget();
+    throw new RangeError('no memory is left for HTTP/2');
   }
 
   /** Nothing may be called after it. */
   release(): void {
     wasm.release(this.#address);
+    this.#forget();
+  }
+
+  #forget(): void {
     connections[this.#id] = undefined;
     freeIds.push(this.#id);
   }

@@ -39,9 +39,9 @@ const limits = {
 };
 
 interface Slot {
-  session: ClientConnection | undefined;
+  connection: ClientConnection | undefined;
   /** Callers waiting for the first connection. */
-  waiting: ((session: ClientConnection | undefined) => void)[];
+  waiting: ((connection: ClientConnection | undefined) => void)[];
   retry: NodeJS.Timeout | undefined;
   readonly backoff: ReturnType<typeof createBackoff>;
 }
@@ -56,7 +56,7 @@ export class EnginePool {
   constructor(options: EnginePoolOptions) {
     this.#options = options;
     this.#slots = Array.from({ length: options.size ?? SIZE }, () => ({
-      session: undefined,
+      connection: undefined,
       waiting: [],
       retry: undefined,
       backoff: createBackoff(50, 2000),
@@ -64,12 +64,12 @@ export class EnginePool {
     for (const slot of this.#slots) this.#open(slot);
   }
 
-  /** A session that can take a request now, or undefined. */
+  /** A connection that can take a request now, or undefined. */
   ready(): ClientConnection | undefined {
     for (let tried = 0; tried < this.#slots.length; tried += 1) {
       this.#next = (this.#next + 1) % this.#slots.length;
-      const session = this.#slots[this.#next]?.session;
-      if (session !== undefined && !session.isClosing) return session;
+      const connection = this.#slots[this.#next]?.connection;
+      if (connection !== undefined && !connection.isClosing) return connection;
     }
     return undefined;
   }
@@ -80,9 +80,11 @@ export class EnginePool {
     if (now !== undefined) return now;
     const slot = this.#slots.find((candidate) => candidate.retry === undefined);
     if (slot === undefined || this.#closed) throw refuse('engine_unavailable', { detail: 'not connected' });
-    const session = await new Promise<ClientConnection | undefined>((resolve) => slot.waiting.push(resolve));
-    if (session === undefined) throw refuse('engine_unavailable', { detail: 'not connected' });
-    return session;
+    const connection = await new Promise<ClientConnection | undefined>((resolve) =>
+      slot.waiting.push(resolve),
+    );
+    if (connection === undefined) throw refuse('engine_unavailable', { detail: 'not connected' });
+    return connection;
   }
 
   async close(): Promise<void> {
@@ -90,8 +92,8 @@ export class EnginePool {
     for (const slot of this.#slots) {
       clearTimeout(slot.retry);
       for (const waiter of slot.waiting.splice(0)) waiter(undefined);
-      slot.session?.destroy();
-      slot.session = undefined;
+      slot.connection?.destroy();
+      slot.connection = undefined;
     }
   }
 
@@ -130,32 +132,35 @@ export class EnginePool {
       socket.destroy();
       return;
     }
-    const session = new ClientConnection(socket, limits, {
-      onGoaway: () => this.#replace(slot, session),
+    const connection = new ClientConnection(socket, limits, {
+      onGoaway: () => this.#replace(slot, connection),
       onError: (error) => this.#options.log.debug('engine connection failed', { error }),
     });
-    keepAlive(session);
+    keepAlive(connection);
     slot.backoff.reset();
-    slot.session = session;
-    for (const waiter of slot.waiting.splice(0)) waiter(session);
-    const age = setTimeout(() => this.#replace(slot, session), this.#options.ageMaxMs ?? AGE_MAX_MS).unref();
-    session.onClose(() => {
+    slot.connection = connection;
+    for (const waiter of slot.waiting.splice(0)) waiter(connection);
+    const age = setTimeout(
+      () => this.#replace(slot, connection),
+      this.#options.ageMaxMs ?? AGE_MAX_MS,
+    ).unref();
+    connection.onClose(() => {
       clearTimeout(age);
-      if (slot.session === session) slot.session = undefined;
-      if (slot.session === undefined) this.#retry(slot, true);
+      if (slot.connection === connection) slot.connection = undefined;
+      if (slot.connection === undefined) this.#retry(slot, true);
     });
   }
 
   #retry(slot: Slot, wasConnected: boolean): void {
-    if (this.#closed || slot.retry !== undefined || slot.session !== undefined) return;
+    if (this.#closed || slot.retry !== undefined || slot.connection !== undefined) return;
     for (const waiter of slot.waiting.splice(0)) waiter(undefined);
     slot.retry = setTimeout(() => this.#open(slot), wasConnected ? 0 : slot.backoff.next());
     slot.retry.unref();
   }
 
   #replace(slot: Slot, old: ClientConnection): void {
-    if (slot.session !== old) return;
-    slot.session = undefined;
+    if (slot.connection !== old) return;
+    slot.connection = undefined;
     this.#open(slot);
     old.close();
     const end = setTimeout(() => old.destroy(), DRAIN_MS).unref();

@@ -83,9 +83,9 @@ export class Relay implements Deadlined, StreamReader {
   start(): void {
     const timeoutMs = Math.min(this.#call.head.timeoutMs ?? TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS);
     this.#bucket = this.#deps.deadlines.add(this, timeoutMs + GRACE_MS);
-    const session = this.#deps.pool.ready();
-    if (session !== undefined) this.#send(session);
-    else this.#waitForSession();
+    const connection = this.#deps.pool.ready();
+    if (connection !== undefined) this.#send(connection);
+    else this.#waitForConnection();
   }
 
   /** The caller went away: the engine must know at once, or it hands tasks to a dead poller. */
@@ -105,22 +105,22 @@ export class Relay implements Deadlined, StreamReader {
     this.#finish(refuse('draining'));
   }
 
-  #waitForSession(): void {
+  #waitForConnection(): void {
     this.#deps.pool.acquire().then(
-      (session) => this.#send(session),
+      (connection) => this.#send(connection),
       (error: unknown) => this.#finish(asRefusal(error)),
     );
   }
 
-  #send(session: ClientConnection): void {
+  #send(connection: ClientConnection): void {
     if (this.#done === undefined) return;
     try {
-      this.#stream = session.request(this.#headers(), this.#frame, this);
+      this.#stream = connection.request(this.#headers(), this.#frame, this);
     } catch (error) {
       // A bug of ours, which another connection would not mend.
       return this.#finish(asRefusal(error));
     }
-    // The session closed between being chosen and being used: nothing was sent.
+    // The connection closed between being chosen and being used: nothing was sent.
     if (this.#stream === undefined) this.#retryOrFail('the connection closed');
   }
 
@@ -213,7 +213,7 @@ export class Relay implements Deadlined, StreamReader {
       return this.#finish(refuse('engine_unavailable', { detail }));
     this.#retried = true;
     this.#stream = undefined;
-    return this.#waitForSession();
+    return this.#waitForConnection();
   }
 
   #finish(outcome: EngineReply | Refusal): void {

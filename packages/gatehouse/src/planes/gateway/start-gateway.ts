@@ -146,7 +146,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     socket.once('close', () => load.close());
     // The client may be gone already: then nobody tells.
     if (socket.closed) load.close();
-    return connections.add(connection, accept(socket, connection, load));
+    try {
+      connections.add(connection, accept(socket, connection, load));
+    } catch (error) {
+      // No memory, or a bug of ours: it ends this connection, never the process.
+      logBug(log, error, connection);
+      refuse('internal', 'the connection could not be served', connection.id);
+    }
+    return undefined;
   };
 
   const listen = (
