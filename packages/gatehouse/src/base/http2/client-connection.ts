@@ -57,6 +57,8 @@ export class ClientConnection extends Http2Connection<ClientStream> {
   }
 
   override headers(id: number, fields: HeaderFields): void {
+    // What comes before the answer (RFC 9110 section 15.2): `:status` is the first field there is.
+    if (fields[0] === ':status' && fields[1]?.startsWith('1') === true) return;
     this.streams.get(id)?.tellHeaders(fields);
   }
 

@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import { Http2Code } from './error-codes.ts';
 import type { HeaderFields } from './header-fields.ts';
-import type { Http2Stream } from './http2-stream.ts';
+import type { Http2Stream, StreamHost } from './http2-stream.ts';
 import { BODY_WAITS, NativeConnection, type NativeEvents, type NativeLimits } from './nghttp2.ts';
 import { reading, sendSoon } from './send-soon.ts';
 
@@ -11,7 +11,7 @@ const LINGER_MS = 2000;
 const DISCARDED_BYTES_MAX = 1024 * 1024;
 
 /** An HTTP/2 connection over TLS: what is common to both sides. */
-export abstract class Http2Connection<S extends Http2Stream = Http2Stream> implements NativeEvents {
+export abstract class Http2Connection<S extends Http2Stream = Http2Stream> implements NativeEvents, StreamHost {
   readonly #socket: TLSSocket;
   readonly #native: NativeConnection;
   protected readonly streams = new Map<number, S>();
@@ -128,9 +128,9 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream> imple
     this.sendSoon();
   }
 
-  reset(stream: Http2Stream, code: number): void {
+  reset(stream: number, code: number): void {
     if (this.#isOver) return;
-    this.#native.reset(stream.id, code);
+    this.#native.reset(stream, code);
     this.sendSoon();
   }
 

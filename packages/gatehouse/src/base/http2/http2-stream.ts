@@ -1,6 +1,5 @@
 import type { Frame } from '#base/model/frame';
 import type { HeaderFields } from './header-fields.ts';
-import type { Http2Connection } from './http2-connection.ts';
 import { BODY_ENDS, BODY_WAITS } from './nghttp2.ts';
 
 /** Whoever reads a stream. Told in this order; `closed` comes last, and always. */
@@ -14,13 +13,28 @@ export interface StreamReader {
   closed(code: number): void;
 }
 
+/** What a stream needs of its connection. Nothing of it does anything once the connection is over. */
+export interface StreamHost {
+  /** Takes no new streams. */
+  readonly isClosing: boolean;
+  /** Has what is due sent at the end of this turn. */
+  sendSoon(): void;
+  /** So many bytes more, or less, wait for the peer. */
+  hold(bytes: number): void;
+  /** There is something to ask for again. */
+  resume(stream: number): void;
+  /** So many bytes that came are of no more concern. */
+  consume(stream: number, bytes: number): void;
+  reset(stream: number, code: number): void;
+}
+
 /** A writer that does not wait for its peer is asked to at this much. */
 const ROOM_BYTES = 64 * 1024;
 
 /** One HTTP/2 stream: what came is told to its reader, what is written waits here until the peer has room for it. */
 export abstract class Http2Stream {
   readonly id: number;
-  protected readonly connection: Http2Connection;
+  readonly #host: StreamHost;
   #reader: StreamReader | undefined;
   #pieces: Buffer[] = [];
   /** Which piece is next, and how much of it has gone. */
@@ -38,8 +52,8 @@ export abstract class Http2Stream {
   isWritten = false;
   #code: number | undefined;
 
-  constructor(connection: Http2Connection, id: number) {
-    this.connection = connection;
+  constructor(host: StreamHost, id: number) {
+    this.#host = host;
     this.id = id;
   }
 
@@ -49,7 +63,7 @@ export abstract class Http2Stream {
 
   /** Whether the connection takes no new streams any more. */
   get isDraining(): boolean {
-    return this.connection.isClosing;
+    return this.#host.isClosing;
   }
 
   /** Bytes that were written and have not gone. */
@@ -75,7 +89,7 @@ export abstract class Http2Stream {
   consume(bytes: number): void {
     if (this.isClosed || bytes === 0) return;
     this.#unread -= bytes;
-    this.connection.consume(this.id, bytes);
+    this.#host.consume(this.id, bytes);
   }
 
   /** @returns whether there is room for more; otherwise `whenRoomier` tells when. */
@@ -101,20 +115,20 @@ export abstract class Http2Stream {
 
   /** Ends the stream at once, both sides of it. */
   reset(code: number): void {
-    if (!this.isClosed) this.connection.reset(this, code);
+    if (!this.isClosed) this.#host.reset(this.id, code);
   }
 
   #push(piece: Buffer): void {
     if (piece.length === 0) return;
     this.#pieces.push(piece);
     this.#unsent += piece.length;
-    this.connection.hold(piece.length);
+    this.#host.hold(piece.length);
   }
 
   #wake(): void {
-    if (this.#isWaiting) this.connection.resume(this.id);
+    if (this.#isWaiting) this.#host.resume(this.id);
     this.#isWaiting = false;
-    this.connection.sendSoon();
+    this.#host.sendSoon();
   }
 
   // From here on: for the connection.
@@ -152,7 +166,7 @@ export abstract class Http2Stream {
       piece = this.#pieces[this.#next];
     }
     this.#unsent -= length;
-    this.connection.hold(-length);
+    this.#host.hold(-length);
     if (this.#unsent > 0) return length;
     this.#pieces = [];
     this.#next = 0;
@@ -173,7 +187,7 @@ export abstract class Http2Stream {
   tellClosed(code: number): number {
     if (this.#code !== undefined) return 0;
     this.#code = code;
-    this.connection.hold(-this.#unsent);
+    this.#host.hold(-this.#unsent);
     this.#pieces = [];
     this.#unsent = 0;
     this.#tellRoom();

@@ -2,10 +2,9 @@ import type { TLSSocket } from 'node:tls';
 import { Http2Code } from './error-codes.ts';
 import type { HeaderFields } from './header-fields.ts';
 import { Http2Connection } from './http2-connection.ts';
-import type { Http2Stream } from './http2-stream.ts';
 import type { HeaderBlock } from './native-memory.ts';
 import type { NativeLimits } from './nghttp2.ts';
-import { ServerStream } from './server-stream.ts';
+import { ServerStream, type ServerStreamHost } from './server-stream.ts';
 
 /** Whoever keeps watch over a connection is told of what its peer costs. */
 export interface ServerObserver {
@@ -13,7 +12,7 @@ export interface ServerObserver {
   /** Bytes of a body came. */
   came(bytes: number): void;
   /** We ended a stream whose client may still be sending. */
-  cut(stream: ServerStream): void;
+  cut(): void;
   /** @param code as told to its reader. */
   closed(stream: ServerStream, code: number): void;
   goawaySent(code: number): void;
@@ -35,7 +34,7 @@ export interface ServerHandlers {
 const HELD_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The server's side of an HTTP/2 connection. */
-export class ServerConnection extends Http2Connection<ServerStream> {
+export class ServerConnection extends Http2Connection<ServerStream> implements ServerStreamHost {
   readonly #handlers: ServerHandlers;
   #observer: ServerObserver | undefined;
 
@@ -73,9 +72,8 @@ export class ServerConnection extends Http2Connection<ServerStream> {
     this.native.trailers(stream, fields);
   }
 
-  override reset(stream: Http2Stream, code: number): void {
-    const open = this.streams.get(stream.id);
-    if (open !== undefined) this.#observer?.cut(open);
+  override reset(stream: number, code: number): void {
+    if (this.streams.has(stream)) this.#observer?.cut();
     super.reset(stream, code);
   }
 

@@ -1,19 +1,26 @@
 import type { Frame } from '#base/model/frame';
 import { fieldOf, type HeaderFields } from './header-fields.ts';
-import { Http2Stream } from './http2-stream.ts';
+import { Http2Stream, type StreamHost } from './http2-stream.ts';
 import type { HeaderBlock } from './native-memory.ts';
-import type { ServerConnection } from './server-connection.ts';
+
+/** What a request needs of its connection. */
+export interface ServerStreamHost extends StreamHost {
+  /** Headers before the answer's. */
+  inform(stream: number, fields: HeaderFields): void;
+  respond(stream: number, fields: HeaderFields | HeaderBlock, hasBody: boolean): void;
+  trailers(stream: number, fields: HeaderFields): void;
+}
 
 /** A request, and the way to answer it. What is written to a stream that has gone is dropped. */
 export class ServerStream extends Http2Stream {
   readonly fields: HeaderFields;
-  readonly #server: ServerConnection;
+  readonly #host: ServerStreamHost;
   #trailers: HeaderFields = [];
   #isAnswered = false;
 
-  constructor(connection: ServerConnection, id: number, fields: HeaderFields) {
-    super(connection, id);
-    this.#server = connection;
+  constructor(host: ServerStreamHost, id: number, fields: HeaderFields) {
+    super(host, id);
+    this.#host = host;
     this.fields = fields;
   }
 
@@ -29,14 +36,14 @@ export class ServerStream extends Http2Stream {
 
   /** 100 Continue and the like. */
   inform(fields: HeaderFields): void {
-    if (!this.isClosed && !this.#isAnswered) this.#server.inform(this.id, fields);
+    if (!this.isClosed && !this.#isAnswered) this.#host.inform(this.id, fields);
   }
 
   /** The answer's headers; its body follows. */
   respond(fields: HeaderFields | HeaderBlock): void {
     if (this.isClosed || this.#isAnswered) return;
     this.#isAnswered = true;
-    this.#server.respond(this.id, fields, true);
+    this.#host.respond(this.id, fields, true);
   }
 
   /** An answer without a body. */
@@ -44,7 +51,7 @@ export class ServerStream extends Http2Stream {
     if (this.isClosed || this.#isAnswered) return;
     this.#isAnswered = true;
     this.endBody();
-    this.#server.respond(this.id, fields, false);
+    this.#host.respond(this.id, fields, false);
   }
 
   /** @returns whether there is room for more; otherwise `whenRoomier` tells when. */
@@ -58,6 +65,6 @@ export class ServerStream extends Http2Stream {
   }
 
   protected override bodyEnds(): void {
-    this.#server.trailers(this.id, this.#trailers);
+    this.#host.trailers(this.id, this.#trailers);
   }
 }

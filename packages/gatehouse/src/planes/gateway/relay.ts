@@ -115,7 +115,7 @@ export class Relay implements Deadlined, StreamReader {
   #send(connection: ClientConnection): void {
     if (this.#done === undefined) return;
     try {
-      this.#stream = connection.request(this.#headers(), this.#frame, this);
+      this.#stream = connection.request(this.#requestFields(), this.#frame, this);
     } catch (error) {
       // A bug of ours, which another connection would not mend.
       return this.#finish(asRefusal(error));
@@ -129,7 +129,7 @@ export class Relay implements Deadlined, StreamReader {
     else this.#trailers = fields;
   }
 
-  #headers(): string[] {
+  #requestFields(): string[] {
     const { head, permit, namespace } = this.#call;
     const role = permit.served === 'read' ? 'read' : 'write';
     const headers = [
