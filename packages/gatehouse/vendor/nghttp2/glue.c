@@ -22,10 +22,10 @@ IMPORT("goawaySent") void on_goaway_sent(int id, uint32_t code);
 /* A frame breaks the protocol, or is a DATA frame with nothing in it. */
 IMPORT("useless") void on_useless(int id, int type);
 IMPORT("pong") void on_pong(int id);
-/* Returns how many bytes were written to `out`, with LAST where nothing follows, or WAIT. */
+/* Returns how many bytes were written to `out`, with LAST where nothing follows, with TRAILERS too where those do; or WAIT. */
 IMPORT("body") int on_body(int id, int stream, uint8_t *out, int length);
 
-enum { LAST = 1 << 30, WAIT = -1 };
+enum { LAST = 1 << 30, TRAILERS = 1 << 29, WAIT = -1 };
 enum { FIELDS_MAX = 256, FIELD_OVERHEAD = 32, TEXT_BYTES = 4096 };
 enum { CONTROL_FRAME_BYTES = 17000 };
 
@@ -135,6 +135,7 @@ static int frame_received(nghttp2_session *s, const nghttp2_frame *frame, void *
 }
 
 static int invalid_frame(nghttp2_session *s, const nghttp2_frame *frame, int error, void *user) {
+  if (frame->hd.type == NGHTTP2_HEADERS) close_block(user);
   on_useless(((connection *)user)->id, frame->hd.type);
   return 0;
 }
@@ -148,8 +149,13 @@ static int frame_sent(nghttp2_session *s, const nghttp2_frame *frame, void *user
 }
 
 static int frame_not_sent(nghttp2_session *s, const nghttp2_frame *frame, int error, void *user) {
-  if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-    on_closed(((connection *)user)->id, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+  if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+  if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    on_closed(((connection *)user)->id, frame->hd.stream_id,
+              error == NGHTTP2_ERR_STREAM_CLOSING ? NGHTTP2_CANCEL : NGHTTP2_REFUSED_STREAM);
+  else if (error == NGHTTP2_ERR_FRAME_SIZE_ERROR)
+    /* Too long a header block: the peer must not wait for it. */
+    return nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
   return 0;
 }
 
@@ -169,9 +175,9 @@ static nghttp2_ssize body(nghttp2_session *s, int32_t stream, uint8_t *out, size
   if (read == WAIT) return NGHTTP2_ERR_DEFERRED;
   if (read & LAST) {
     *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (source->fd) *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    if (read & TRAILERS) *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
   }
-  return read & ~LAST;
+  return read & ~(LAST | TRAILERS);
 }
 
 EXPORT("allocate") void *allocate(int bytes) { return malloc(bytes); }
@@ -199,7 +205,8 @@ EXPORT("release") void release(connection *c) {
 /* Returns NULL where there is no memory. */
 EXPORT("open")
 connection *open_connection(int id, int is_server, int streams_max, int peer_streams_max, int header_bytes_max,
-                            int fields_max, int stream_window, int connection_window) {
+                            int header_bytes_max_to_peer, int fields_max, int stream_window, int connection_window) {
+  if (header_bytes_max < 0 || fields_max < 0) return NULL;
   nghttp2_session_callbacks *calls = callbacks();
   nghttp2_option *option;
   connection *c = calloc(1, sizeof *c);
@@ -212,6 +219,7 @@ connection *open_connection(int id, int is_server, int streams_max, int peer_str
   c->fields_max = fields_max < FIELDS_MAX ? fields_max : FIELDS_MAX;
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_peer_max_concurrent_streams(option, peer_streams_max);
+  nghttp2_option_set_max_send_header_block_length(option, header_bytes_max_to_peer);
   int failed = is_server ? nghttp2_session_server_new2(&c->session, calls, c, option)
                          : nghttp2_session_client_new2(&c->session, calls, c, option);
   nghttp2_option_del(option);
@@ -261,7 +269,7 @@ EXPORT("wants") int wants(connection *c) {
 static nghttp2_nv fields[FIELDS_MAX];
 
 static int spread(const uint8_t *text, const uint32_t *lengths, int count) {
-  if (count > FIELDS_MAX) return -1;
+  if (count < 0 || count > FIELDS_MAX) return -1;
   for (int at = 0; at < count; at++) {
     nghttp2_nv *field = &fields[at];
     field->name = (uint8_t *)text;
@@ -277,14 +285,14 @@ static int spread(const uint8_t *text, const uint32_t *lengths, int count) {
 
 /* Returns the stream's id, or nghttp2's error. */
 EXPORT("request") int request(connection *c, const uint8_t *text, const uint32_t *lengths, int count) {
-  nghttp2_data_provider2 provider = {.source = {.fd = 0}, .read_callback = body};
+  nghttp2_data_provider2 provider = {.read_callback = body};
   if (spread(text, lengths, count) != 0) return NGHTTP2_ERR_INVALID_ARGUMENT;
   return nghttp2_submit_request2(c->session, NULL, fields, count, &provider, NULL);
 }
 
 EXPORT("respond") int respond(connection *c, int stream, const uint8_t *text, const uint32_t *lengths, int count,
                               int has_body) {
-  nghttp2_data_provider2 provider = {.source = {.fd = 1}, .read_callback = body};
+  nghttp2_data_provider2 provider = {.read_callback = body};
   if (spread(text, lengths, count) != 0) return NGHTTP2_ERR_INVALID_ARGUMENT;
   return nghttp2_submit_response2(c->session, stream, fields, count, has_body ? &provider : NULL);
 }
@@ -295,7 +303,7 @@ EXPORT("inform") int inform(connection *c, int stream, const uint8_t *text, cons
   return nghttp2_submit_headers(c->session, NGHTTP2_FLAG_NONE, stream, NULL, fields, count, NULL);
 }
 
-/* Ends a stream whose body has ended: with no field at all, by an empty DATA frame. */
+/* Ends a stream whose body has ended with TRAILERS. */
 EXPORT("trailers") int trailers(connection *c, int stream, const uint8_t *text, const uint32_t *lengths, int count) {
   if (spread(text, lengths, count) != 0) return NGHTTP2_ERR_INVALID_ARGUMENT;
   return nghttp2_submit_trailer(c->session, stream, fields, count);
@@ -308,12 +316,12 @@ EXPORT("reset") int reset(connection *c, int stream, uint32_t code) {
 }
 
 EXPORT("consume") int consume(connection *c, int stream, int bytes) {
-  return nghttp2_session_consume(c->session, stream, bytes);
+  return bytes <= 0 ? 0 : nghttp2_session_consume(c->session, stream, bytes);
 }
 
 /* What was not consumed of a stream that has gone. */
 EXPORT("consumeGone") int consume_gone(connection *c, int bytes) {
-  return nghttp2_session_consume_connection(c->session, bytes);
+  return bytes <= 0 ? 0 : nghttp2_session_consume_connection(c->session, bytes);
 }
 
 EXPORT("ping") int ping(connection *c) { return nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, NULL); }

@@ -11,7 +11,9 @@ const LINGER_MS = 2000;
 const DISCARDED_BYTES_MAX = 1024 * 1024;
 
 /** An HTTP/2 connection over TLS: what is common to both sides. */
-export abstract class Http2Connection<S extends Http2Stream = Http2Stream> implements NativeEvents, StreamHost {
+export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
+  implements NativeEvents, StreamHost
+{
   readonly #socket: TLSSocket;
   readonly #native: NativeConnection;
   protected readonly streams = new Map<number, S>();
@@ -131,6 +133,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream> imple
   reset(stream: number, code: number): void {
     if (this.#isOver) return;
     this.#native.reset(stream, code);
+    this.closed(stream, code);
     this.sendSoon();
   }
 
@@ -207,13 +210,22 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream> imple
     this.#isDestroyed = true;
     this.#closeStreams(Http2Code.CANCEL);
     this.#native.release();
-    for (const listener of this.#closeListeners.splice(0)) listener();
+    for (const listener of this.#closeListeners.splice(0)) this.#guard(listener);
   }
 
   #closeStreams(code: number): void {
     const open = [...this.streams.values()];
     this.streams.clear();
-    for (const stream of open) stream.tellClosed(code);
+    for (const stream of open) this.#guard(() => stream.tellClosed(code));
+  }
+
+  /** A fault of ours in one who is told keeps nobody else from being told. */
+  #guard(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.failed(error);
+    }
   }
 
   // What nghttp2 tells.
@@ -227,16 +239,16 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream> imple
   }
 
   finished(id: number): void {
-    const stream = this.streams.get(id);
-    if (stream !== undefined) stream.isWritten = true;
+    this.streams.get(id)?.tellWritten();
   }
 
   closed(id: number, code: number): void {
     const stream = this.streams.get(id);
     if (stream === undefined) return;
     this.streams.delete(id);
-    const unread = stream.tellClosed(code);
-    if (unread > 0) this.#native.consumeGone(unread);
+    const unread = stream.unreadBytes;
+    if (unread > 0 && !this.#isOver) this.#native.consumeGone(unread);
+    this.#guard(() => stream.tellClosed(code));
   }
 
   goawaySent(_code: number): void {}

@@ -1,6 +1,6 @@
 import type { Frame } from '#base/model/frame';
 import type { HeaderFields } from './header-fields.ts';
-import { BODY_ENDS, BODY_WAITS } from './nghttp2.ts';
+import { BODY_ENDS, BODY_WAITS, TRAILERS_FOLLOW } from './nghttp2.ts';
 
 /** Whoever reads a stream. Told in this order; `closed` comes last, and always. */
 export interface StreamReader {
@@ -79,6 +79,9 @@ export abstract class Http2Stream {
   /** Takes over what comes from now on; without a reader it is dropped. */
   read(reader: StreamReader): void {
     this.#reader = reader;
+    if (this.#code === undefined) return;
+    this.#reader = undefined;
+    reader.closed(this.#code);
   }
 
   /** From now on the peer may send only as much more as `consume` is told of. */
@@ -113,7 +116,7 @@ export abstract class Http2Stream {
     else this.#roomier = listener;
   }
 
-  /** Ends the stream at once, both sides of it. */
+  /** Ends the stream at once, both sides of it: `closed` is told before this returns. */
   reset(code: number): void {
     if (!this.isClosed) this.#host.reset(this.id, code);
   }
@@ -170,30 +173,37 @@ export abstract class Http2Stream {
     if (this.#unsent > 0) return length;
     this.#pieces = [];
     this.#next = 0;
-    if (this.#ended) {
-      this.bodyEnds();
-      return length + BODY_ENDS;
-    }
+    if (this.#ended) return length + BODY_ENDS + (this.sendTrailers() ? TRAILERS_FOLLOW : 0);
     this.#tellRoom();
     if (length > 0) return length;
     this.#isWaiting = true;
     return BODY_WAITS;
   }
 
-  /** The last of the body is being given out. */
-  protected bodyEnds(): void {}
+  /** The last of the body is being given out. @returns whether trailers follow. */
+  protected sendTrailers(): boolean {
+    return false;
+  }
 
-  /** @returns bytes of it that nobody has consumed. */
-  tellClosed(code: number): number {
-    if (this.#code !== undefined) return 0;
+  tellWritten(): void {
+    this.isWritten = true;
+  }
+
+  /** Bytes that came and that nobody has consumed. */
+  get unreadBytes(): number {
+    return this.#unread;
+  }
+
+  tellClosed(code: number): void {
+    if (this.#code !== undefined) return;
     this.#code = code;
     this.#host.hold(-this.#unsent);
     this.#pieces = [];
     this.#unsent = 0;
     this.#tellRoom();
-    this.#reader?.closed(code);
+    const reader = this.#reader;
     this.#reader = undefined;
-    return this.#unread;
+    reader?.closed(code);
   }
 
   #tellRoom(): void {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import type { HeaderFields } from './header-fields.ts';
 import { type HeaderBlock, NativeMemory } from './native-memory.ts';
 
@@ -24,7 +24,7 @@ export interface NativeEvents {
   pong(): void;
   /**
    * Writes of a stream's body to `out[at, at + room)`.
-   * @returns the length, {@link BODY_ENDS} added at its end, or {@link BODY_WAITS}.
+   * @returns the length, {@link BODY_ENDS} added at its end, and {@link TRAILERS_FOLLOW}; or {@link BODY_WAITS}.
    */
   body(stream: number, out: Buffer, at: number, room: number): number;
   failed(error: unknown): void;
@@ -32,6 +32,8 @@ export interface NativeEvents {
 
 /** Added to the length of the last piece of a body. */
 export const BODY_ENDS: number = 2 ** 30;
+/** Added besides where `trailers` has been called. */
+export const TRAILERS_FOLLOW: number = 2 ** 29;
 /** There is nothing yet; `resume` tells when there is. */
 export const BODY_WAITS = -1;
 
@@ -43,6 +45,8 @@ export interface NativeLimits {
   /** Of one header block, each field with 32 bytes besides (RFC 9113 section 6.5.2). */
   readonly headerBytesMax: number;
   readonly headerFieldsMax: number;
+  /** Of a header block that we send: a longer one is not sent, and ends its stream. */
+  readonly sentHeaderBytesMax: number;
   /** Bytes that may be on their way to us, of a stream and of all. */
   readonly streamWindow: number;
   readonly connectionWindow: number;
@@ -74,12 +78,13 @@ interface Exports {
 
 const FILE = new URL('../../../vendor/nghttp2/nghttp2.wasm', import.meta.url);
 /** A file that was changed is not run. */
-const SHA256 = '401ac9bccd9a4d8e91f01467475dec023e2842129eb83ab2521b0b28c09c4c48';
+const SHA256 = '465e89f44c0bcb1c9f909db54e8d46b7f2482b2eb9f89b4e8d430d7d814df69c';
 
 /** What is read is handed over in pieces of this size at most. */
 const INPUT_BYTES = 64 * 1024;
 /** What is due is taken in pieces of this size at most. */
 const OUTPUT_BYTES = 128 * 1024;
+const STDERR = 2;
 /** WASI's word for what is not there: nothing here has files. */
 const ENOSYS = 52;
 
@@ -87,6 +92,10 @@ const connections: (NativeEvents | undefined)[] = [];
 const freeIds: number[] = [];
 /** What is being read: pieces of it are handed out, not copies. */
 let input: Buffer = Buffer.alloc(0);
+/** A small piece would hold the memory of all that came with it. */
+const PART_COPIED = 4;
+/** Input and output lie at one place for all connections. */
+let isBusy = false;
 
 const wasm = load();
 const memory = new NativeMemory(wasm.memory, wasm.allocate);
@@ -109,9 +118,26 @@ function load(): Exports {
       fd_write: () => ENOSYS,
     },
   });
-  const exports = instance.exports as Exports;
+  const exports = endingAtTraps(instance.exports as Exports);
   exports._initialize();
   return exports;
+}
+
+/** After a trap nothing in there can be relied on, by any connection: the process ends, and its supervisor begins anew. */
+function endingAtTraps(exports: Exports): Exports {
+  const guarded: Record<string, unknown> = { memory: exports.memory };
+  for (const [name, call] of Object.entries(exports)) {
+    if (typeof call !== 'function') continue;
+    guarded[name] = (...given: number[]): number => {
+      try {
+        return call(...given);
+      } catch (error) {
+        writeSync(STDERR, `HTTP/2 cannot go on: ${String(error)}\n`);
+        return process.exit(1);
+      }
+    };
+  }
+  return guarded as unknown as Exports;
 }
 
 // One function per event, without closures: most are called several times for each call.
@@ -136,11 +162,18 @@ function data(id: number, stream: number, address: number, length: number): numb
   const events = connections[id];
   try {
     const from = address - inputAddress;
-    return events?.data(stream, input.subarray(from, from + length)) ?? length;
+    const piece = input.subarray(from, from + length);
+    return events?.data(stream, length * PART_COPIED < input.length ? copyOf(piece) : piece) ?? length;
   } catch (error) {
     events?.failed(error);
     return length;
   }
+}
+
+function copyOf(piece: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(piece.length);
+  piece.copy(copy);
+  return copy;
 }
 
 function end(id: number, stream: number): void {
@@ -242,6 +275,7 @@ export class NativeConnection {
       limits.streamsMax,
       limits.peerStreamsMax,
       limits.headerBytesMax,
+      limits.sentHeaderBytesMax,
       limits.headerFieldsMax,
       limits.streamWindow,
       limits.connectionWindow,
@@ -267,7 +301,7 @@ export class NativeConnection {
     for (let at = 0; at < chunk.length; at += INPUT_BYTES) {
       input = chunk.subarray(at, at + INPUT_BYTES);
       input.copy(memory.bytes, inputAddress);
-      const failure = wasm.receive(this.#address, inputAddress, input.length);
+      const failure = alone(wasm.receive, this.#address, inputAddress, input.length);
       if (failure !== 0) return failure;
     }
     return 0;
@@ -275,7 +309,7 @@ export class NativeConnection {
 
   /** @returns the next bytes to send; none where nothing is due; the error by which the connection is lost. */
   send(): Buffer | number | undefined {
-    const length = wasm.send(this.#address, outputAddress, OUTPUT_BYTES);
+    const length = alone(wasm.send, this.#address, outputAddress, OUTPUT_BYTES);
     if (length <= 0) return length === 0 ? undefined : length;
     const out = Buffer.allocUnsafe(length);
     memory.bytes.copy(out, 0, outputAddress, outputAddress + length);
@@ -343,6 +377,14 @@ export class NativeConnection {
   terminate(code: number): void {
     wasm.terminate(this.#address, code);
   }
+}
+
+function alone(call: Exports['receive'], connection: number, bytes: number, length: number): number {
+  if (isBusy) throw new Error('nghttp2 is called from one of its events');
+  isBusy = true;
+  const result = call(connection, bytes, length);
+  isBusy = false;
+  return result;
 }
 
 function blockOf(fields: HeaderFields | HeaderBlock): HeaderBlock {

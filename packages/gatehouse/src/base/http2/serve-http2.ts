@@ -30,6 +30,7 @@ export function serveHttp2(socket: TLSSocket, options: ServeHttp2Options): Serve
     peerStreamsMax: 0,
     headerBytesMax: HEADER_BYTES_MAX,
     headerFieldsMax: HEADER_FIELDS_MAX,
+    sentHeaderBytesMax: HEADER_BYTES_MAX,
     streamWindow: STREAM_WINDOW,
     connectionWindow: CONNECTION_WINDOW,
   };

@@ -68,8 +68,14 @@ export class ServerConnection extends Http2Connection<ServerStream> implements S
     this.sendSoon();
   }
 
+  /** Called while the last of a body goes out: trailers that cannot be written end their call alone. */
   trailers(stream: number, fields: HeaderFields): void {
-    this.native.trailers(stream, fields);
+    try {
+      this.native.trailers(stream, fields);
+    } catch (error) {
+      this.#handlers.onBug(error);
+      this.reset(stream, Http2Code.INTERNAL_ERROR);
+    }
   }
 
   override reset(stream: number, code: number): void {

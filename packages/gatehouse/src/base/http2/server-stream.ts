@@ -1,4 +1,5 @@
 import type { Frame } from '#base/model/frame';
+import { Http2Code } from './error-codes.ts';
 import { fieldOf, type HeaderFields } from './header-fields.ts';
 import { Http2Stream, type StreamHost } from './http2-stream.ts';
 import type { HeaderBlock } from './native-memory.ts';
@@ -17,6 +18,7 @@ export class ServerStream extends Http2Stream {
   readonly #host: ServerStreamHost;
   #trailers: HeaderFields = [];
   #isAnswered = false;
+  #isResetOnceWritten = false;
 
   constructor(host: ServerStreamHost, id: number, fields: HeaderFields) {
     super(host, id);
@@ -34,7 +36,7 @@ export class ServerStream extends Http2Stream {
     return this.#isAnswered;
   }
 
-  /** 100 Continue and the like. */
+  /** 100 Continue and the like. @throws RangeError for too many or too long headers, as the next ones do. */
   inform(fields: HeaderFields): void {
     if (!this.isClosed && !this.#isAnswered) this.#host.inform(this.id, fields);
   }
@@ -42,16 +44,16 @@ export class ServerStream extends Http2Stream {
   /** The answer's headers; its body follows. */
   respond(fields: HeaderFields | HeaderBlock): void {
     if (this.isClosed || this.#isAnswered) return;
-    this.#isAnswered = true;
     this.#host.respond(this.id, fields, true);
+    this.#isAnswered = true;
   }
 
   /** An answer without a body. */
   respondOnly(fields: HeaderFields | HeaderBlock): void {
     if (this.isClosed || this.#isAnswered) return;
+    this.#host.respond(this.id, fields, false);
     this.#isAnswered = true;
     this.endBody();
-    this.#host.respond(this.id, fields, false);
   }
 
   /** @returns whether there is room for more; otherwise `whenRoomier` tells when. */
@@ -60,11 +62,25 @@ export class ServerStream extends Http2Stream {
   }
 
   end(trailers: HeaderFields = []): void {
+    if (this.isEnded) return;
     this.#trailers = trailers;
     this.endBody();
   }
 
-  protected override bodyEnds(): void {
+  /** Without an error the answer goes out first. */
+  override reset(code: number): void {
+    if (code === Http2Code.NO_ERROR && this.isEnded && !this.isWritten) this.#isResetOnceWritten = true;
+    else super.reset(code);
+  }
+
+  override tellWritten(): void {
+    super.tellWritten();
+    if (this.#isResetOnceWritten) super.reset(Http2Code.NO_ERROR);
+  }
+
+  protected override sendTrailers(): boolean {
+    if (this.#trailers.length === 0) return false;
     this.#host.trailers(this.id, this.#trailers);
+    return true;
   }
 }

@@ -34,6 +34,8 @@ const limits = {
   // Told of the limit, the engine fails one call whose trailers are longer; the others go on (T-095).
   headerBytesMax: 65_535,
   headerFieldsMax: 128,
+  // All that a client may send, and our token.
+  sentHeaderBytesMax: 128 * 1024,
   streamWindow: 1024 * 1024,
   connectionWindow: 16 * 1024 * 1024,
 };
