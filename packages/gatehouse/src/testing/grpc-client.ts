@@ -71,6 +71,7 @@ export function openRawClient(options: RawClientOptions): RawClient {
 
 /** After its deadline a call gets this much longer to be answered by the other side. */
 const GRACE_MS = 2000;
+const DEADLINE_EXCEEDED = '4';
 
 function callOnce(
   session: ClientHttp2Session,
@@ -114,6 +115,7 @@ function callOnce(
     stream.on('error', () => undefined);
     // As gRPC clients do. Besides, a client on Node is never told of a reset that comes with the end of its handshake.
     const patience = setTimeout(() => {
+      trailers = { 'grpc-status': DEADLINE_EXCEEDED };
       finish('no answer in time');
       stream.destroy();
     }, timeoutMs + GRACE_MS);

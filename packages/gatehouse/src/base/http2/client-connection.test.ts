@@ -50,6 +50,17 @@ test('an answer of headers alone is told as such', async (t) => {
   assert.deepEqual(witness.told, ['headers', 'end', 'closed 0']);
 });
 
+test('what a server says before its answer is told to nobody', async (t) => {
+  const { port } = await startPeerServer(t, (stream) => {
+    stream.additionalHeaders({ ':status': 103, link: '</style.css>' });
+    answerAtOnce(stream);
+  });
+  const witness = ask(await openClient(t, port));
+  await witness.whenClosed();
+  assert.deepEqual(witness.told, ['headers', 'end', 'closed 0']);
+  assert.deepEqual(witness.fields[0]?.slice(0, 2), [':status', '200']);
+});
+
 test('a request of 3 MiB arrives whole, in pieces or in one, and what waits is told', async (t) => {
   const bodies: Buffer[] = [];
   const { port } = await startPeerServer(t, (stream) => {

@@ -79,6 +79,7 @@ function examples(fields: readonly string[]): readonly Buffer[] {
     Buffer.concat([headerFrames(1, fields, false), headerFrames(1, ['x', 'trailer'])]),
     // Out of the static table, into the dynamic one, out of it, and a new size for it.
     rawFrame(FrameType.HEADERS, WHOLE, 1, Buffer.from('3fe11f828486410178400178017abebe', 'hex')),
+    ...[10, 40].map((times) => rawFrame(FrameType.HEADERS, WHOLE + END, 7, repeated(block, times))),
     dataFrame(3, Buffer.from('body'), false),
     dataFrame(3, Buffer.from('end')),
     rawFrame(FrameType.DATA, FrameFlag.PADDED, 1, padded(Buffer.from('padded'), 9)),
@@ -96,6 +97,12 @@ function examples(fields: readonly string[]): readonly Buffer[] {
     rawFrame(0x10, 0, 0, Buffer.from('\0\0\0\x01u=1')),
     rawFrame(0xee, 0xff, 7, Buffer.from('unknown')),
   ];
+}
+
+/** A block with a field of 2 KiB that is put into the table, and then referred to. */
+function repeated(block: Buffer, times: number): Buffer {
+  const [, ...indexed] = headerBlock(['x', 'v'.repeat(2000)]);
+  return Buffer.concat([block, Buffer.of(0x40, ...indexed), Buffer.alloc(times, 0x80 + 62)]);
 }
 
 function padded(payload: Buffer, padding: number): Buffer {

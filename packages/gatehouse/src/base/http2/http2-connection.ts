@@ -28,6 +28,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   #isDue = false;
   #discarded = 0;
   #isCutOff = false;
+  #isGone = false;
   #received = 0;
   #sent = 0;
   #unsent = 0;
@@ -45,6 +46,8 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     socket.once('end', () => this.#end());
     socket.on('error', (error) => this.socketFailed(error));
     socket.once('close', () => this.#gone());
+    // The peer may have gone already: then nobody tells.
+    if (socket.closed) process.nextTick(() => this.#gone());
     this.sendSoon();
   }
 
@@ -206,6 +209,8 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   }
 
   #gone(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
     this.#isOver = true;
     this.#isDestroyed = true;
     this.#closeStreams(Http2Code.CANCEL);

@@ -11,6 +11,8 @@ export class MemorySocket extends EventEmitter {
   hasRoom = true;
   isEnded = false;
   destroyed = false;
+  /** `close` has been told. */
+  closed = false;
 
   /** As our side takes it. */
   get asTls(): TLSSocket {
@@ -40,6 +42,9 @@ export class MemorySocket extends EventEmitter {
   destroy(): void {
     if (this.destroyed) return;
     this.destroyed = true;
-    queueMicrotask(() => this.emit('close'));
+    queueMicrotask(() => {
+      this.closed = true;
+      this.emit('close');
+    });
   }
 }

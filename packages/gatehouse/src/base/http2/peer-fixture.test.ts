@@ -1,6 +1,7 @@
 // No test itself: one request by the runtime's client, and all that came of it.
 
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
+import { until } from './waiting-fixture.test.ts';
 
 /** All that the runtime's client was told of a stream. */
 export interface PeerAnswerSeen {
@@ -21,8 +22,8 @@ export function openCall(session: ClientHttp2Session, headers: OutgoingHttpHeade
   return stream;
 }
 
-/** Resolves when the stream is closed, however that came about. */
-export function answerOf(stream: ClientHttp2Stream): Promise<PeerAnswerSeen> {
+/** Resolves when the stream is closed, however that came about. @throws Error where it is not closed in time. */
+export async function answerOf(stream: ClientHttp2Stream): Promise<PeerAnswerSeen> {
   const chunks: Buffer[] = [];
   const heads: Record<'head' | 'informed' | 'trailers', readonly string[]> = {
     head: [],
@@ -38,11 +39,8 @@ export function answerOf(stream: ClientHttp2Stream): Promise<PeerAnswerSeen> {
   stream.on('headers', keep('informed'));
   stream.on('trailers', keep('trailers'));
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  return new Promise((resolve) => {
-    stream.on('close', () =>
-      resolve({ stream, ...heads, body: Buffer.concat(chunks), code: stream.rstCode ?? 0 }),
-    );
-  });
+  await until(() => stream.destroyed, 'the end of a call');
+  return { stream, ...heads, body: Buffer.concat(chunks), code: stream.rstCode ?? 0 };
 }
 
 /** One whole call. */

@@ -113,3 +113,18 @@ test('a body that a reader of it fails on ends only its own connection, and what
   assert.equal(typesOf(Buffer.concat(failing.socket.written)).at(-1), FrameType.GOAWAY);
   for (const { socket } of [other, failing]) socket.destroy();
 });
+
+test('T-028a a connection that is destroyed while its socket is full tells its streams at once, and holds nothing', async () => {
+  const witness = new Witness();
+  const { socket, connection } = serve((stream) => {
+    stream.read(witness);
+    stream.respond(OK);
+    stream.write(Buffer.alloc(1024 * 1024));
+  });
+  socket.hasRoom = false;
+  socket.come(Buffer.concat([PREFACE, settingsFrame(), headerFrames(1, requestFields())]));
+  assert.ok(connection.unsentBytes > 0);
+  connection.destroy();
+  assert.deepEqual([witness.told, connection.unsentBytes], [['end', 'closed 8'], 0]);
+  socket.destroy();
+});

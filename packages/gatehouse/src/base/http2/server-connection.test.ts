@@ -13,7 +13,9 @@ import {
   settingsFrame,
 } from './frames-fixture.test.ts';
 import { connectPeer, connectTls, requestFields, startServer, Witness } from './http2-fixture.test.ts';
+import { MemorySocket } from './memory-socket-fixture.test.ts';
 import { answerOf, call, openCall } from './peer-fixture.test.ts';
+import { serveHttp2 } from './serve-http2.ts';
 import type { ServerStream } from './server-stream.ts';
 import { settle, until } from './waiting-fixture.test.ts';
 
@@ -236,4 +238,25 @@ test('what is asked of a connection that has gone is nothing', async (t) => {
   connection?.destroy(Http2Code.INTERNAL_ERROR);
   await settle();
   assert.deepEqual([connection?.isClosing, connection?.isDestroyed, answered], [true, true, 0]);
+});
+
+test('F-20 a connection whose socket has gone before HTTP/2 began is told to be closed, once', async () => {
+  const socket = new MemorySocket();
+  socket.destroy();
+  await settle();
+  let closes = 0;
+  const connection = serveHttp2(socket.asTls, {
+    streamsMax: 100,
+    now: () => 0,
+    onFault: () => undefined,
+    onBug: (bug) => assert.fail(String(bug)),
+    onStream: () => assert.fail('nothing came'),
+  });
+  connection.onClose(() => {
+    closes += 1;
+  });
+  await until(() => closes === 1, 'its end');
+  socket.emit('close');
+  assert.equal(closes, 1);
+  assert.equal(connection.isDestroyed, true);
 });

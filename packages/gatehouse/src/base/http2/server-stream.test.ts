@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { Http2Code } from './error-codes.ts';
 import {
   FrameFlag,
   FramePeer,
@@ -8,6 +9,7 @@ import {
   headerFrames,
   PREFACE,
   settingsFrame,
+  windowFrame,
 } from './frames-fixture.test.ts';
 import { connectPeer, connectTls, requestFields, startServer, Witness } from './http2-fixture.test.ts';
 import { constantFields } from './nghttp2.ts';
@@ -245,4 +247,50 @@ test('a request of 3 MiB in pieces arrives whole', async (t) => {
   assert.ok(witness.body.equals(body));
   assert.equal(await witness.whenClosed(), 0);
   assert.deepEqual(witness.told, ['data', 'end', 'closed 0']);
+});
+
+test('a reset without an error lets the answer go out first, however slow its reader', async (t) => {
+  const witness = new Witness();
+  const { port } = await startServer(t, (stream) => {
+    stream.read(witness);
+    stream.respond(OK);
+    stream.write(Buffer.alloc(256 * 1024));
+    stream.end(['grpc-status', '0']);
+    stream.reset(Http2Code.NO_ERROR);
+  });
+  const peer = new FramePeer(await connectTls(t, port));
+  // Its own side stays open: only the reset ends the call.
+  peer.send(PREFACE, settingsFrame(), headerFrames(1, requestFields(), false));
+  await until(() => peer.of(FrameType.DATA, 1).length > 0, 'the beginning of the answer');
+  await peer.roundTrip();
+  assert.deepEqual([peer.resetOf(1), witness.told], [undefined, []]);
+  peer.send(windowFrame(0, MIB), windowFrame(1, MIB));
+  await until(() => peer.resetOf(1) !== undefined, 'the reset');
+  const types = peer.frames.filter(({ stream }) => stream === 1).map(({ type }) => type);
+  assert.deepEqual(types.slice(-3), [FrameType.DATA, FrameType.HEADERS, FrameType.RST_STREAM]);
+  const body = peer.of(FrameType.DATA, 1).reduce((sum, { payload }) => sum + payload.length, 0);
+  assert.deepEqual([body, peer.resetOf(1), witness.told], [256 * 1024, 0, ['closed 0']]);
+});
+
+test('a reset with an error ends an answer that has not gone out', async (t) => {
+  const { port } = await startServer(t, (stream) => {
+    stream.respond(OK);
+    stream.write(Buffer.alloc(256 * 1024));
+    stream.end();
+    stream.reset(Http2Code.NO_ERROR);
+    stream.reset(Http2Code.CANCEL);
+    assert.equal(stream.isClosed, true);
+  });
+  const { code } = await call(await connectPeer(t, port));
+  assert.equal(code, Http2Code.CANCEL);
+});
+
+test('a reader that comes after the end is told of it at once, and of nothing else', async (t) => {
+  const witness = new Witness();
+  const { port } = await startServer(t, (stream) => {
+    stream.reset(Http2Code.CANCEL);
+    stream.read(witness);
+  });
+  await call(await connectPeer(t, port), 'question');
+  assert.deepEqual(witness.told, ['closed 8']);
 });
