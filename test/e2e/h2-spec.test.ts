@@ -27,9 +27,9 @@ const known: Readonly<Record<string, string>> = {
 
 const RACE = 'http2/5.1.2/1';
 const closedFirst =
-  'sends DATA after its request is whole; the refusal may have closed the stream by then, and what comes for a closed one is dropped';
+  'sends more after its request is whole; the refusal may have closed the stream by then, and what comes for a closed one is dropped';
 /** At the gRPC port, where a GET is refused at once: these hang on who is quicker. */
-const races = [RACE, 'http2/5.1/5', 'http2/6.1/2'];
+const races = [RACE, 'http2/5.1/5', 'http2/5.1/6', 'http2/6.1/2'];
 
 /** At the gRPC port, which answers a GET without DATA. */
 const knownGrpc: Readonly<Record<string, string>> = {
@@ -37,6 +37,7 @@ const knownGrpc: Readonly<Record<string, string>> = {
   'generic/2/2': 'looks for DATA; an answer in gRPC that refuses has none',
   'generic/2/3': 'looks for DATA; an answer in gRPC that refuses has none',
   'http2/5.1/5': closedFirst,
+  'http2/5.1/6': closedFirst,
   'http2/6.1/2': closedFirst,
   [RACE]: 'counts on streams that stay open; a GET is refused here before the next one comes',
 };

@@ -93,8 +93,10 @@ describe('ciphertexts and plaintexts put where Nexus is', { concurrency: false }
     attributes.case === 'nexusOperationCompletedEventAttributes';
   const read = (id: string): Promise<RawAnswer> =>
     tenantOf(id).call('GetWorkflowExecutionHistory', { execution: { workflowId } });
-  const resultIn = (events: readonly Reply[]): string =>
-    Buffer.from(events.find(isCompleted)?.attributes.value.result.data ?? []).toString();
+  const resultIn = (events: readonly Reply[]): string | undefined => {
+    const completed = events.find(isCompleted);
+    return completed && Buffer.from(completed.attributes.value.result.data).toString();
+  };
 
   async function assertUnreadable(namespace: string, answer: RawAnswer): Promise<void> {
     assert.equal(answer.status, DATA_LOSS, answer.message);
@@ -238,6 +240,7 @@ describe('ciphertexts and plaintexts put where Nexus is', { concurrency: false }
     assert.equal(result, '"answered"');
     const { directory } = site.house.up.platform;
     assert.ok((await directory.write.destroyNamespaceKeys(HANDLER)) > 0);
+    await until('the keys are forgotten', async () => (await read(CALLER)).status === DATA_LOSS);
     await assertUnreadable(CALLER, await read(CALLER));
     await tenantOf(CALLER).start(`${workflowId}-other`, { input: { payloads: [json('more')] } });
     const [started] = await historyOf(tenantOf(CALLER), `${workflowId}-other`);

@@ -1,4 +1,7 @@
-/** Names and values in turn, as they were sent; names are in lower case (RFC 9113 section 8.2.1). */
+/**
+ * Names and values in turn, as they were sent; names are in lower case (RFC 9113 section 8.2.1). One character is one
+ * byte: what lies above U+00FF would be cut, so text of ours is encoded before it gets here.
+ */
 export type HeaderFields = readonly string[];
 
 /** @returns the values of a name, joined by `, ` where it was sent more than once (RFC 9110 section 5.3). */

@@ -74,8 +74,10 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     return this.#unsent;
   }
 
+  /** Calls back once, when the socket has gone; at the end of this turn where it has already. */
   onClose(listener: () => void): void {
-    this.#closeListeners.push(listener);
+    if (this.#isGone) queueMicrotask(listener);
+    else this.#closeListeners.push(listener);
   }
 
   /** Lets open streams finish and takes no new ones (RFC 9113 section 6.8). */

@@ -51,14 +51,14 @@ function talk(): void {
   }
 }
 
-test('F-11 two thousand connections after one another need the memory of a few', () => {
+test('F-20 two thousand connections after one another need the memory of a few', () => {
   for (let round = 0; round < 100; round += 1) talk();
   const before = memoryBytes();
   for (let round = 0; round < 2000; round += 1) talk();
   assert.equal(memoryBytes(), before);
 });
 
-test('F-11 connections that break off at any byte give their memory back', () => {
+test('F-20 connections that break off at any byte give their memory back', () => {
   const head = headerFrames(1, [...REQUEST, 'x', 'v'.repeat(20_000)], false);
   const bytes = Buffer.concat([HELLO, head, dataFrame(1, Buffer.alloc(100))]);
   const breakOff = (at: number): void => {

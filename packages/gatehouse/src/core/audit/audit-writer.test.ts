@@ -194,6 +194,21 @@ test('F-12 a sync that fails is followed by writing the same bytes again', async
   await assertVerified(folder);
 });
 
+test('F-12 a store that takes writes and fails every sync stays refused until a sync succeeds', async (t) => {
+  const files = faultyFiles();
+  const writer = await openTestWriter(await temporaryFolder(t), { files, relaxedDelayMs: 1, syncDelayMs: 1 });
+  files.syncError = errno('EIO');
+  await assert.rejects(writer.appendStrict(sampleEvent()), /could not be recorded/);
+  const { syncs } = files;
+  await until(() => {
+    assert.equal(writer.writable(), false);
+    return files.syncs >= syncs + 3;
+  });
+  files.syncError = undefined;
+  await until(() => writer.writable());
+  await writer.close();
+});
+
 test('F-12 a sync that stalls makes the store not writable until it ends', async (t) => {
   const folder = await temporaryFolder(t);
   const files = faultyFiles();

@@ -55,6 +55,8 @@ export function openTestWriter(
 export interface FaultyFiles extends SegmentFiles {
   /** What the next operations throw; undefined where the disk is well. */
   error: NodeJS.ErrnoException | undefined;
+  /** What syncs alone throw: writes are taken. */
+  syncError: NodeJS.ErrnoException | undefined;
   /** Bytes that a failing write still takes, like a disk that fills up half-way. */
   takesBytes: number;
   /** What a sync waits for. */
@@ -80,12 +82,14 @@ export function faultyFiles(): FaultyFiles {
       files.syncsAtOnceMost = Math.max(files.syncsAtOnceMost, syncing);
       await files.gate;
       syncing -= 1;
-      if (files.error !== undefined) throw files.error;
+      const error = files.error ?? files.syncError;
+      if (error !== undefined) throw error;
       await file.sync();
     },
   });
   const files: FaultyFiles = {
     error: undefined,
+    syncError: undefined,
     takesBytes: 0,
     gate: Promise.resolve(),
     writes: 0,

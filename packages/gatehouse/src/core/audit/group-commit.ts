@@ -185,7 +185,9 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
     for (;;) {
       startedMs = clock.monotonicMs();
       try {
-        const durable = batch.waiters.length > 0 || closeByMs !== Number.POSITIVE_INFINITY;
+        // A write that is taken says nothing of a store whose syncs fail: only a sync says that it is well again.
+        const durable =
+          batch.waiters.length > 0 || stats.failing !== undefined || closeByMs !== Number.POSITIVE_INFINITY;
         await segments.append(batch.segment, bytes, durable);
         // Somebody may have begun to wait meanwhile.
         if (durable || batch.waiters.length === 0) break;
