@@ -76,11 +76,14 @@ const COMPANY_DELAY_MS = 2;
 const RETRY_FIRST_MS = 20;
 const NOTHING = Buffer.alloc(0);
 const ROOM_BYTES_MIN = 4_096;
+const ROOM_EXCESS_MAX = 8;
 const RETRY_MOST_MS = 1_000;
+/** New memory for each group would be a garbage collection more every few seconds. */
+const SPARE_ROOMS_MAX = 16;
 const CLOSE_WAIT_MS = 5_000;
 
-function emptyBatch(segment: number, roomBytes: number): Batch {
-  return { segment, room: Buffer.allocUnsafeSlow(roomBytes), bytes: 0, lines: 0, waiters: [] };
+function emptyBatch(segment: number, room: Buffer): Batch {
+  return { segment, room, bytes: 0, lines: 0, waiters: [] };
 }
 
 function addLine(batch: Batch, line: Buffer, bytes: number): void {
@@ -113,6 +116,9 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
   let gaveUp = false;
   /** What the batch before took: the next one takes about as much. */
   let roomBytes = ROOM_BYTES_MIN;
+  /** Of batches that are written and not synced: their bytes may have to be written again. */
+  let heldRooms: Buffer[] = [];
+  let spareRooms: Buffer[] = [];
   let cause: unknown;
 
   const isUrgent = (batch: Batch): boolean => batch.waiters.length > 0 || isPressing();
@@ -156,7 +162,7 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
   const whenDurable = (): Promise<void> => {
     let batch = queue.at(-1) ?? underWay;
     if (batch === undefined && segments.hasUnsynced()) {
-      batch = emptyBatch(segments.current(), 0);
+      batch = emptyBatch(segments.current(), NOTHING);
       queue.push(batch);
     }
     if (batch === undefined) return Promise.resolve();
@@ -209,7 +215,23 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
     stats.queuedLines -= batch.lines;
     stats.queuedBytes -= batch.bytes;
     company = batch.waiters.length;
+    keepRoom(batch.room);
     for (const waiter of batch.waiters) waiter.resolve();
+  };
+
+  const keepRoom = (room: Buffer): void => {
+    if (room.length > 0) heldRooms.push(room);
+    if (segments.hasUnsynced()) return;
+    spareRooms = [...heldRooms, ...spareRooms].slice(0, SPARE_ROOMS_MAX);
+    heldRooms = [];
+  };
+
+  /** One of about the size that the next batch will need, so that a busy hour is not held on to. */
+  const takeRoom = (): Buffer => {
+    const room = spareRooms.pop();
+    const fits = room !== undefined && room.length >= roomBytes && room.length <= roomBytes * ROOM_EXCESS_MAX;
+    // A power of two: groups of one rate differ a little, and fit each other's rooms.
+    return fits ? room : Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(roomBytes)));
   };
 
   const fail = (error: unknown, batch: Batch): void => {
@@ -233,7 +255,7 @@ export function startGroupCommit(options: GroupCommitOptions): GroupCommit {
     push(room, bytes, segment) {
       let batch = queue.at(-1);
       if (batch === undefined || batch.segment !== segment || batch.bytes >= BATCH_BYTES_MAX) {
-        batch = emptyBatch(segment, roomBytes);
+        batch = emptyBatch(segment, takeRoom());
         queue.push(batch);
       }
       addLine(batch, room, bytes);
