@@ -28,6 +28,9 @@ const AGE_MAX_MS = 240_000;
 // A connection that is being replaced still carries its long polls, which last 70 s at most.
 const DRAIN_MS = 80_000;
 const CONNECT_TIMEOUT_MS = 5000;
+const RETRY_FIRST_MS = 50;
+/** Calls are refused meanwhile (F-01), and a few attempts a second cost nobody anything. */
+const RETRY_MOST_MS = 250;
 const limits = {
   streamsMax: 0,
   peerStreamsMax: 100_000,
@@ -61,7 +64,7 @@ export class EnginePool {
       connection: undefined,
       waiting: [],
       retry: undefined,
-      backoff: createBackoff(50, 2000),
+      backoff: createBackoff(RETRY_FIRST_MS, RETRY_MOST_MS),
     }));
     for (const slot of this.#slots) this.#open(slot);
   }
