@@ -10,7 +10,7 @@
 #define IMPORT(name) __attribute__((import_module("connection"), import_name(name)))
 #define EXPORT(name) __attribute__((export_name(name)))
 
-IMPORT("headers") void on_headers(int id, int stream, int end, const uint8_t *text, const uint32_t *lengths, int count);
+IMPORT("headers") void on_headers(int id, int stream, const uint8_t *text, const uint32_t *lengths, int count);
 /* Returns how many of the bytes are consumed at once; the others are told later, by `consume`. */
 IMPORT("data") int on_data(int id, int stream, const uint8_t *bytes, int length);
 IMPORT("end") void on_end(int id, int stream);
@@ -113,7 +113,7 @@ static int frame_received(nghttp2_session *s, const nghttp2_frame *frame, void *
     block *b = c->open;
     if (b != NULL) {
       c->open = NULL;
-      on_headers(c->id, frame->hd.stream_id, ends, b->text, b->lengths, 2 * b->count);
+      on_headers(c->id, frame->hd.stream_id, b->text, b->lengths, 2 * b->count);
       free(b->text);
       free(b);
     }

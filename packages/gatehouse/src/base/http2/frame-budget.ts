@@ -21,8 +21,8 @@ const SAVED_BYTES_MAX = 64 * 1024;
 const CUT_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * Tells a flood of empty frames from work (CVE-2019-9511 to 9518 and their kin). The runtime shows no frames, but it
- * tells how many bytes came, and what of them was of use: what is left is the flood. So the budget is in bytes, and
+ * Tells a flood of empty frames from work (CVE-2019-9511 to 9518 and their kin). nghttp2 passes over most
+ * frames in silence, but how many bytes came is known, and what of them was of use: what is left is the flood. So the budget is in bytes, and
  * covers every frame there is: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, CONTINUATION, unknown ones, DATA of one byte.
  */
 export class FrameBudget {

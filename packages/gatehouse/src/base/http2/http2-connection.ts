@@ -183,6 +183,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
       const out = this.#native.send();
       if (out === undefined) break;
       if (typeof out === 'number') {
+        if (!this.#isDestroyed) this.lost(out);
         this.#end();
         return;
       }
