@@ -8,14 +8,23 @@ import type { HttpExchange } from './http-exchange.ts';
 export function http2Exchange(stream: ServerStream): HttpExchange {
   const headers = fieldsByName(stream.fields);
   const closed: (() => void)[] = [];
-  const body = new Readable({ read: () => undefined });
+  let unread = 0;
+  const consume = (): void => {
+    stream.consume(unread);
+    unread = 0;
+  };
+  // What nobody has asked for stays within the stream's window.
+  const body = new Readable({ read: consume });
   let discarded = 0;
+  stream.pace();
   stream.read({
     data: (chunk) => {
+      unread += chunk.length;
       if (!stream.isAnswered) {
         body.push(chunk);
         return;
       }
+      consume();
       discarded = discard(stream, chunk.length, discarded);
     },
     end: () => body.push(null),
@@ -38,10 +47,14 @@ export function http2Exchange(stream: ServerStream): HttpExchange {
     answer: (status, answerHeaders, text) => {
       const fields = [':status', String(status), 'date', new Date().toUTCString()];
       for (const [name, value] of Object.entries(answerHeaders)) fields.push(name.toLowerCase(), value);
-      if (headers[':method'] === 'HEAD' || text === '') return stream.respondOnly(fields);
-      stream.respond(fields);
-      stream.write(Buffer.from(text));
-      return stream.end();
+      if (headers[':method'] === 'HEAD' || text === '') {
+        stream.respondOnly(fields);
+      } else {
+        stream.respond(fields);
+        stream.write(Buffer.from(text));
+        stream.end();
+      }
+      consume();
     },
     onClose: (listener) => closed.push(listener),
   };
