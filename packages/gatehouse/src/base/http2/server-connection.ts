@@ -48,10 +48,6 @@ export class ServerConnection extends Http2Connection<ServerStream> implements S
     this.#observer = observer;
   }
 
-  openStreams(): IterableIterator<ServerStream> {
-    return this.streams.values();
-  }
-
   get openStreamCount(): number {
     return this.streams.size;
   }

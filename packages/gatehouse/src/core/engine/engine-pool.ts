@@ -121,10 +121,16 @@ export class EnginePool {
     socket.on('error', failed);
     let isConnected = false;
     socket.once('secureConnect', () => {
-      isConnected = true;
       clearTimeout(timeout);
-      socket.off('error', failed);
-      this.#connected(slot, socket);
+      try {
+        this.#connected(slot, socket);
+        isConnected = true;
+        socket.off('error', failed);
+      } catch (error) {
+        // No memory is left for it now.
+        failed(error);
+        socket.destroy();
+      }
     });
     socket.once('close', () => {
       clearTimeout(timeout);
